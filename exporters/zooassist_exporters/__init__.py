@@ -1,0 +1,1 @@
+"""Classifications in, versioned training sets out."""

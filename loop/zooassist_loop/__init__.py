@@ -1,0 +1,1 @@
+"""The human-machine loop: ledger, proposals, volunteers, retirement, demo."""

@@ -1,0 +1,128 @@
+"""The `zooassist` command: a table of subcommands, each imported only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+
+import click
+
+from zooassist_plugin import __version__
+from zooassist_plugin.errors import MissingExtra, ZooassistError
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a subcommand lives and the one line that `--help` shows for it."""
+
+    target: str
+    help: str
+
+
+# The one composition point between rooms. Strings, so that `--help` imports none of them.
+DOORS: dict[str, Door] = {
+    "demo": Door("zooassist_loop.demo.command:demo", "Run the whole loop on the sandbox."),
+    "sandbox": Door(
+        "zooassist_plugin.sandbox.command:sandbox", "Run a local Panoptes and Caesar."
+    ),
+    "enable": Door("zooassist_loop.enable_command:enable", "Turn pre-fill on for a workflow."),
+    "disable": Door("zooassist_loop.enable_command:disable", "Turn pre-fill off again."),
+    "status": Door("zooassist_loop.enable_command:status", "Check a workflow's pre-fill."),
+    "propose": Door(
+        "zooassist_loop.propose.command:propose", "Predict subjects and present the proposals."
+    ),
+    "export": Door("zooassist_exporters.command:export", "Classifications to training sets."),
+    "train": Door("zooassist_training.command:train", "Training set to model folder."),
+    "model": Door("zooassist_serving.model_command:model", "Inspect and verify model folders."),
+    "predict": Door("zooassist_serving.predict_command:predict", "Predict local images."),
+    "serve": Door("zooassist_serving.http.command:serve", "Serve models over HTTP."),
+}
+
+# Importable module -> the extra that brings it.
+EXTRAS = {
+    "flask": "serve",
+    "waitress": "serve",
+    "granian": "serve",
+    "jwt": "serve",
+    "onnxruntime": "serve",
+    "scipy": "serve",
+    "torch": "train",
+    "torchvision": "train",
+    "timm": "train",
+    "lightning": "train",
+    "onnx": "train",
+    "skimage": "demo",
+    "sep": "demo",
+    "boto3": "aws",
+    "psycopg": "postgres",
+}
+
+
+def explain_missing(error: ModuleNotFoundError) -> ZooassistError | None:
+    """Turn a missing optional library into the pip command that brings it, else None."""
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        return None
+    return MissingExtra(
+        f"this command needs {module!r}, which is not installed; "
+        f'run: pip install "zooassist[{EXTRAS[module]}]"'
+    )
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(DOORS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command by name."""
+        door = DOORS.get(cmd_name)
+        if door is None:
+            return None
+        module, _, attribute = door.target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{door.target} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, door.help) for name, door in DOORS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="zooassist")
+def cli(debug: bool) -> None:
+    """Put a trained model to work inside a Zooniverse project."""
+
+
+def _exit_with(error: Exception) -> int:
+    if isinstance(error, ModuleNotFoundError):
+        explained = explain_missing(error)
+        if explained is None:
+            raise error
+        error = explained
+    if not isinstance(error, ZooassistError):
+        raise error
+    click.echo(f"error: {error}", err=True)
+    return error.exit_code
+
+
+def main() -> None:
+    """Run the command line; exit codes are 0 done, 1 some items failed, 2 usage, 3 refused."""
+    debug = "--debug" in sys.argv[1:2]
+    try:
+        cli(prog_name="zooassist")
+    except (ZooassistError, ModuleNotFoundError) as error:
+        if debug:
+            raise
+        sys.exit(_exit_with(error))
+
+
+if __name__ == "__main__":
+    main()

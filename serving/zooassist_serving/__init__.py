@@ -1,0 +1,1 @@
+"""ONNX models behind one data plane: HTTP, batch and command line."""

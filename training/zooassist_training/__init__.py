@@ -1,0 +1,1 @@
+"""Labels to networks to ONNX; the only room that imports torch."""
