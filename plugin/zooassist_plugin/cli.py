@@ -23,9 +23,7 @@ class Door:
 # The one composition point between rooms. Strings, so that `--help` imports none of them.
 DOORS: dict[str, Door] = {
     "demo": Door("zooassist_loop.demo.command:demo", "Run the whole loop on the sandbox."),
-    "sandbox": Door(
-        "zooassist_plugin.sandbox.command:sandbox", "Run a local Panoptes and Caesar."
-    ),
+    "sandbox": Door("zooassist_plugin.sandbox.command:sandbox", "Run a local Panoptes and Caesar."),
     "enable": Door("zooassist_loop.enable_command:enable", "Turn pre-fill on for a workflow."),
     "disable": Door("zooassist_loop.enable_command:disable", "Turn pre-fill off again."),
     "status": Door("zooassist_loop.enable_command:status", "Check a workflow's pre-fill."),

@@ -78,9 +78,7 @@ def _default_caesar(panoptes: str) -> str:
     return STAGING_CAESAR if panoptes == STAGING_PANOPTES else panoptes
 
 
-def load_settings(
-    environ: Mapping[str, str] | None = None, config: Path | None = None
-) -> Settings:
+def load_settings(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
     """Read settings from `assist.toml` in the current folder, overridden by the environment.
 
     Parameters

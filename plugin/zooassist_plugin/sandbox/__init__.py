@@ -1,0 +1,1 @@
+"""A strict Panoptes, Caesar and image host on one machine, one process, one port."""

@@ -1,0 +1,1 @@
+"""The Caesar half of the sandbox: workflows, extracts, reductions, rules, GraphQL."""

@@ -1,0 +1,1 @@
+"""The Panoptes half of the sandbox: /api, /oauth, /users and media."""
