@@ -1,0 +1,44 @@
+# Two commands from a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DATA ?= ../shared/data
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format bench bench-galaxy-zoo train-galaxy-zoo clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+# The stamp is newer than pyproject.toml exactly when the environment holds what it asks for.
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	touch $@
+
+install: $(VENV)/.installed  ## create .venv with everything
+
+demo: $(VENV)/.installed  ## the whole loop on the sandbox, with pictures, into demo/
+	$(BIN)/zooassist demo --out demo
+
+test: $(VENV)/.installed  ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.installed  ## ruff, mypy strict, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed  ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: bench-galaxy-zoo  ## every benchmark
+
+bench-galaxy-zoo: $(VENV)/.installed  ## the bundled galaxy model on galaxies it never saw
+	$(BIN)/python benchmarks/galaxy_zoo.py --data $(DATA)/galaxies
+
+clean:  ## remove what the build wrote
+	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache
