@@ -1,0 +1,207 @@
+"""What is a training set on disk, and how is one written and read? See docs/training-set.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from zooassist_exporters.digests import sha256_of
+from zooassist_exporters.splits import SPLITS, Split
+from zooassist_exporters.training_set_layout import (
+    ENCODING_TYPE,
+    ENCODING_VERSION,
+    IMAGES,
+    MANIFEST,
+    SUBJECTS,
+    SUBJECTS_SCHEMA,
+    VOTES,
+    total_columns,
+    votes_schema,
+)
+from zooassist_exporters.training_set_writer import SubjectRow, write_training_set
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.label_schema import LabelSchema
+
+__all__ = ["SubjectRow", "TrainingSet", "read_training_set", "write_training_set"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A training set that was read and checked.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    manifest : mapping
+        The content of ``training-set.json``.
+    schema : LabelSchema
+        The label columns, in the order of ``votes``.
+    subjects, votes : pyarrow.Table
+        One row per subject each, in the same order.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    schema: LabelSchema
+    subjects: pa.Table
+    votes: pa.Table
+
+    def __len__(self) -> int:
+        return int(self.subjects.num_rows)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the manifest, which holds the digests of the tables and images."""
+        return sha256_of(self.path / MANIFEST)
+
+    @cached_property
+    def subject_ids(self) -> NDArray[np.int64]:
+        """Subject ids, shape (subjects,)."""
+        return np.asarray(self.subjects["subject_id"].to_numpy(), dtype=np.int64)
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Vote counts, shape (subjects, label columns), in the order of ``schema.columns``."""
+        return _matrix(self.votes, self.schema.columns)
+
+    @cached_property
+    def totals(self) -> NDArray[np.int64]:
+        """Volunteers who answered, shape (subjects, questions), in the order of the questions."""
+        return _matrix(self.votes, total_columns(self.schema))
+
+    @cached_property
+    def inclusion_probability(self) -> NDArray[np.float64]:
+        """Probability with which each subject was chosen into the set, shape (subjects,)."""
+        return np.asarray(self.subjects["inclusion_probability"].to_numpy(), dtype=np.float64)
+
+    def rows_of(self, split: Split) -> NDArray[np.int64]:
+        """Return the row numbers of one split."""
+        if split not in SPLITS:
+            raise BadInput(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
+        return np.flatnonzero(pc.equal(self.subjects["split"], split).to_numpy())
+
+    def has_image(self, row: int) -> bool:
+        """Say whether a row has an image."""
+        return self.subjects["image"][row].as_py() is not None
+
+    def image_path(self, row: int) -> Path:
+        """Return the path of a row's image.
+
+        Raises
+        ------
+        BadInput
+            When the row has none; the export listed why.
+        """
+        name = self.subjects["image"][row].as_py()
+        if name is None:
+            subject = self.subjects["subject_id"][row].as_py()
+            raise BadInput(
+                f"{self.path}: subject {subject} has no image; run the export again with --images "
+                "DIR or --subjects CSV, or leave the row out"
+            )
+        return self.path / str(name)
+
+    def metadata(self, row: int) -> dict[str, Any]:
+        """Return a row's metadata: what the subject or the votes CSV carried beside the votes."""
+        return dict(json.loads(self.subjects["metadata"][row].as_py()))
+
+
+def _matrix(table: pa.Table, names: Sequence[str]) -> NDArray[np.int64]:
+    if not names:
+        return np.zeros((table.num_rows, 0), dtype=np.int64)
+    return np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.int64)
+
+
+def read_training_set(path: Path) -> TrainingSet:
+    """Read a training set and check it: version, digests, columns, counts and image files.
+
+    Parameters
+    ----------
+    path : Path
+        The folder that holds ``training-set.json``.
+
+    Raises
+    ------
+    BadInput
+        When the folder is no training set, is of another format version, or was changed since.
+    """
+    manifest = _read_manifest(path)
+    schema = LabelSchema.from_json(manifest["label_schema"])
+    tables = {}
+    for name, expected in ((SUBJECTS, SUBJECTS_SCHEMA), (VOTES, votes_schema(schema))):
+        tables[name] = _read_table(path, name, expected, manifest)
+    subjects, votes = tables[SUBJECTS], tables[VOTES]
+    if not subjects["subject_id"].equals(votes["subject_id"]):
+        raise BadInput(
+            f"{path}: {SUBJECTS} and {VOTES} list different subjects; write the training set again"
+        )
+    images = [str(name) for name in subjects["image"].to_pylist() if name is not None]
+    outside = [name for name in images if PurePosixPath(name).parent != PurePosixPath(IMAGES)]
+    if outside:  # a set from elsewhere must not make us read the reader's own files
+        raise BadInput(f"{path}: image {outside[0]!r} is not in its folder {IMAGES}/; do not use it")
+    missing = [name for name in images if not (path / name).is_file()]
+    if missing:
+        raise BadInput(
+            f"{path}: {len(missing)} of its images are not there, first {missing[0]}; "
+            "copy the folder whole or export it again"
+        )
+    return TrainingSet(path, manifest, schema, subjects, votes)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / MANIFEST
+    if not file.is_file():
+        raise BadInput(
+            f"{path}: expected a training set folder holding {MANIFEST}, found none; "
+            "make one with `zooassist export votes` or `zooassist export training-set`"
+        )
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{file}: expected JSON, got: {error}; export the set again") from error
+    found = manifest.get("encoding-type") if isinstance(manifest, dict) else None
+    if found != ENCODING_TYPE:
+        raise BadInput(f"{file}: expected encoding-type {ENCODING_TYPE!r}, got {found!r}")
+    version = str(manifest.get("encoding-version"))
+    if version.split(".")[:2] != ENCODING_VERSION.split(".")[:2]:
+        raise BadInput(
+            f"{file}: written in format {version}, this zooassist reads {ENCODING_VERSION}; "
+            "update zooassist or export the set again"
+        )
+    absent = [key for key in ("label_schema", "files", "rows") if key not in manifest]
+    if absent:
+        raise BadInput(f"{file}: key {absent[0]!r} is missing; export the set again")
+    return manifest
+
+
+def _read_table(
+    path: Path, name: str, expected: pa.Schema, manifest: Mapping[str, Any]
+) -> pa.Table:
+    file = path / name
+    if not file.is_file():
+        raise BadInput(f"{file}: missing from the training set; export the set again")
+    recorded = manifest["files"].get(name, {}).get("sha256")
+    if sha256_of(file) != recorded:
+        raise BadInput(
+            f"{file}: its sha256 is not the one in {MANIFEST}; the file was changed or damaged, "
+            "export the set again"
+        )
+    table = pq.read_table(file)
+    absent = [column for column in expected.names if column not in table.column_names]
+    if absent:
+        raise BadInput(
+            f"{file}: column {absent[0]!r} of the label schema is missing; found "
+            f"{', '.join(table.column_names)}; export the set again"
+        )
+    return table.select(expected.names).cast(expected)
