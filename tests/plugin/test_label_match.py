@@ -1,0 +1,74 @@
+import re
+
+import pytest
+
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.label_match import LabelPair, match_labels
+from zooassist_plugin.label_schema import schema_from_tasks
+from zooassist_plugin.trees import TREES
+
+
+def question(text, *labels, kind="single"):
+    return {"type": kind, "question": text, "answers": [{"label": label} for label in labels]}
+
+
+def subtasks(*details):
+    return schema_from_tasks(
+        {"T0": {"type": "drawing", "tools": [{"type": "ellipse", "details": list(details)}]}}, "T0"
+    )
+
+
+SMOOTH = "Is the galaxy simply smooth and rounded, with no sign of a disk?"
+
+
+def test_subtasks_fit_a_tree_by_their_words_in_any_order():
+    workflow = subtasks(
+        question(f"**{SMOOTH}**", "![x.png](u) Star or artifact", "smooth", "Features or Disk"),
+        question("Bar", "No", "Yes"),
+    )
+    match = match_labels(TREES["gz2"], workflow)
+    assert match.misfits == ()
+    assert match.pairs == (
+        LabelPair("T0.0.0", "smooth-or-featured", (2, 0, 1)),
+        LabelPair("T0.0.1", "bar", (1, 0)),
+    )
+    assert match.pair("T0.0.1").question == "bar"
+    assert match.pair("T9") is None
+
+
+def test_a_question_that_the_model_lacks_is_reported():
+    [misfit] = match_labels(TREES["gz2"], subtasks(question("Colour?", "Blue", "Red"))).misfits
+    assert misfit.startswith("T0.0.0 'Colour?': the model has no such question")
+    assert "--map T0.0.0=<name>" in misfit
+
+
+def test_answers_that_differ_are_reported_from_both_sides():
+    workflow = subtasks(question(SMOOTH, "Smooth", "Features or disk", "Star", "Satellite trail"))
+    match = match_labels(TREES["gz2"], workflow)
+    assert match.pairs == ()
+    assert re.search(
+        "smooth-or-featured: only the workflow has 'Star', 'Satellite trail' "
+        "and only the model has 'Star or artifact'",
+        match.misfits[0],
+    )
+
+
+def test_an_override_replaces_the_words_of_the_question_but_not_of_the_answers():
+    workflow = subtasks(question("A bar?", "Yes", "No"), question("Smooth?", "Yes", "No"))
+    overrides = {"T0.0.0": "bar", "T0.0.1": "smooth-or-featured"}
+    match = match_labels(TREES["gz2"], workflow, overrides)
+    assert match.pairs == (LabelPair("T0.0.0", "bar", (0, 1)),)
+    assert "T0.0.1" in match.misfits[0]
+
+
+def test_single_and_multiple_choice_do_not_fit():
+    match = match_labels(TREES["gz2"], subtasks(question("bar", "Yes", "No", kind="multiple")))
+    assert "multiple choice" in match.misfits[0]
+
+
+def test_overrides_must_name_what_exists():
+    workflow = subtasks(question("A bar?", "Yes", "No"))
+    with pytest.raises(BadInput, match="the workflow has no question 'T7'"):
+        match_labels(TREES["gz2"], workflow, {"T7": "bar"})
+    with pytest.raises(BadInput, match="no question is named 'bars'"):
+        match_labels(TREES["gz2"], workflow, {"T0.0.0": "bars"})
