@@ -1,0 +1,122 @@
+"""How does a sandbox run? Threads for requests, one worker for jobs, stopped cleanly."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from waitress.server import BaseWSGIServer, create_server
+
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.sandbox.app import create_app
+from zooassist_plugin.sandbox.config import SandboxConfig
+from zooassist_plugin.sandbox.context import Sandbox
+
+THREADS = 16
+
+
+class SandboxOptions(TypedDict, total=False):
+    """The fields of `SandboxConfig` that a caller of `running_sandbox` may set."""
+
+    database_url: str
+    clock: Callable[[], datetime]
+    token_lifetime: int
+    upload_lifetime: int
+    export_interval: int
+    export_delay: float
+    subject_limit: int
+    callback_timeout: float
+    retry_scale: float
+
+
+@dataclass(frozen=True)
+class RunningSandbox:
+    """A sandbox that answers at `url` (Panoptes and Caesar alike) until its context ends."""
+
+    url: str
+    sandbox: Sandbox
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise BadInput(
+            f"{host}:{port}: cannot listen there ({error.strerror}); "
+            "choose another --port or --host"
+        ) from error
+    return listener
+
+
+def _stop(server: BaseWSGIServer, loop: threading.Thread) -> None:
+    """End waitress' event loop from inside it: its sockets belong to that thread."""
+
+    def close_all() -> None:
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()
+        server.close()
+
+    server.trigger.pull_trigger(close_all)
+    loop.join()
+    server.task_dispatcher.shutdown()
+
+
+@contextmanager
+def running_sandbox(
+    state: Path,
+    port: int = 0,
+    *,
+    host: str = "127.0.0.1",
+    public_url: str = "",
+    **options: Unpack[SandboxOptions],
+) -> Iterator[RunningSandbox]:
+    """Run a sandbox in background threads for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    state : Path
+        Its state folder; made when missing, continued when not.
+    port : int
+        0 takes a free one.
+    public_url : str
+        Address in handed-out URLs; defaults to the one listened on.
+    options : keyword arguments
+        Further fields of `SandboxConfig`.
+
+    Raises
+    ------
+    BadInput
+        When the port is taken.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    listener = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{listener.getsockname()[1]}"
+    try:
+        app = create_app(SandboxConfig(state, public_url or url, **options))
+    except BaseException:
+        listener.close()
+        raise
+    sandbox: Sandbox = app.extensions["sandbox"]
+    server = create_server(
+        app, sockets=[listener], threads=THREADS, clear_untrusted_proxy_headers=False
+    )
+    loop = threading.Thread(target=server.run, name="sandbox-http", daemon=True)
+    sandbox.jobs.start()
+    loop.start()
+    try:
+        yield RunningSandbox(url, sandbox)
+    finally:
+        _stop(server, loop)
+        sandbox.jobs.stop()
+        sandbox.store.close()
