@@ -149,7 +149,9 @@ def read_training_set(path: Path) -> TrainingSet:
     images = [str(name) for name in subjects["image"].to_pylist() if name is not None]
     outside = [name for name in images if PurePosixPath(name).parent != PurePosixPath(IMAGES)]
     if outside:  # a set from elsewhere must not make us read the reader's own files
-        raise BadInput(f"{path}: image {outside[0]!r} is not in its folder {IMAGES}/; do not use it")
+        raise BadInput(
+            f"{path}: image {outside[0]!r} is not in its folder {IMAGES}/; do not use it"
+        )
     missing = [name for name in images if not (path / name).is_file()]
     if missing:
         raise BadInput(
@@ -167,7 +169,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             "make one with `zooassist export votes` or `zooassist export training-set`"
         )
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadInput(f"{file}: expected JSON, got: {error}; export the set again") from error
     found = manifest.get("encoding-type") if isinstance(manifest, dict) else None

@@ -1,0 +1,1 @@
+"""Extracts of one subject in, one label row out."""
