@@ -66,9 +66,10 @@ def _stop(server: BaseWSGIServer, loop: threading.Thread) -> None:
             channel.handle_close()
         server.close()
 
+    # Requests in hand are finished first; they still need the loop's trigger.
+    server.task_dispatcher.shutdown()
     server.trigger.pull_trigger(close_all)
     loop.join()
-    server.task_dispatcher.shutdown()
 
 
 @contextmanager
