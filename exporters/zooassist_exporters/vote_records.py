@@ -45,10 +45,12 @@ class VoteRecords:
         Position of the classification, and of the answer in `keys`.
     keys : list of AnswerKey
         The distinct answers.
-    subject_texts : dict
-        Subject id -> its ``subject_data`` cell, as first seen.
+    metadata : dict
+        Subject id -> its metadata, as first seen.
     dropped : Counter
         Classifications that a rule left out, by rule.
+    workflow_ids : Counter
+        Classifications per workflow.
     """
 
     classification_ids: array[int] = field(default_factory=lambda: array("q"))
