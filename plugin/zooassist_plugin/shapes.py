@@ -8,9 +8,12 @@ front-end-monorepo's mark models and its ADR 24.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from zooassist_plugin.errors import BadInput
 
 # Not a number and infinity are no JSON: Caesar would store such a payload as plain text, and the
 # volunteer's page would crash on it. So no shape can hold them in the first place.
@@ -113,3 +116,27 @@ TOOL_TYPES: dict[str, type[_Geometry]] = {
     "rectangle": Rectangle,
     "rotateRectangle": RotateRectangle,
 }
+
+_ADAPTER: TypeAdapter[Shape] = TypeAdapter(Shape)
+
+
+def make_shape(tool_type: str, parameters: Mapping[str, Any]) -> Shape:
+    """Return the shape of a tool from canonical parameters, which may come from anywhere.
+
+    Raises
+    ------
+    BadInput
+        When the tool is none of the eight, or a parameter is missing or is no finite number.
+    """
+    if tool_type not in TOOL_TYPES:
+        raise BadInput(
+            f"tool {tool_type!r}: expected one of the tools {', '.join(TOOL_TYPES)}; "
+            "others have no canonical shape"
+        )
+    try:
+        return _ADAPTER.validate_python({"tool_type": tool_type, **parameters})
+    except ValidationError as error:
+        first = error.errors()[0]
+        # The first part of the location is the union's discriminator, which is the tool type.
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{place}: {first['msg']}, got {first['input']!r}") from error
