@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,27 @@ class VotesInput:
     image_source: Source | None = None
     progress: Callable[[int], Callable[[], None]] = field(default=lambda total: lambda: None)
 
+    def with_media(self, images: ImageSource, source: Source) -> VotesInput:
+        """Return the same with images that the subject export `source` tells of."""
+        return replace(self, images=images, image_source=source)
+
 
 def export_votes(
-    given: VotesInput, out: Path, rules: Rules, *, overwrite: bool = False
+    given: VotesInput,
+    out: Path,
+    rules: Rules,
+    *,
+    overwrite: bool = False,
+    problems: ProblemList | None = None,
 ) -> VotesReport:
     """Count the votes of an export and write them as a training set.
+
+    Parameters
+    ----------
+    overwrite : bool
+        Replace a training set that is already there.
+    problems : ProblemList, optional
+        Goes on with this list.
 
     Raises
     ------
@@ -94,7 +110,7 @@ def export_votes(
     check_free(out, overwrite)
     if given.like is not None and given.workflows is None:
         raise BadInput("--like needs --workflows, to know which answers the volunteers could give")
-    problems = ProblemList()
+    problems = ProblemList() if problems is None else problems
     versions = (
         None if given.workflows is None else read_workflows(given.workflows, rules.workflow_id)
     )

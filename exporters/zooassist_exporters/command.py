@@ -1,0 +1,229 @@
+"""The command `zooassist export`: classifications in, training sets out."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from zooassist_exporters.images import FolderImages, SubjectMedia
+from zooassist_exporters.label_schema_file import read_label_schema
+from zooassist_exporters.problems import ProblemList
+from zooassist_exporters.progress import progress
+from zooassist_exporters.rules import REPEATS, Repeats, Rules
+from zooassist_exporters.subjects_file import read_locations
+from zooassist_exporters.votes_csv import read_votes_csv
+from zooassist_exporters.votes_csv_export import export_votes_table, open_images
+from zooassist_exporters.votes_export import VotesInput, VotesReport, export_votes
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.platform_exports import EXPORT_INTERVAL
+from zooassist_plugin.settings import load_settings
+
+KINDS = ("classifications", "subjects", "workflows")
+OUT = click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The training set folder to make.",
+)
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a training set at --out.")
+
+
+@click.group()
+def export() -> None:
+    """Turn classifications into training sets."""
+    if not sys.stderr.isatty():
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+
+@export.command(epilog="Example: zooassist export classifications 1234 --out classifications.csv")
+@click.argument("workflow", type=int)
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="Which export."
+)
+@click.option("--wait", default=3600.0, show_default=True, help="Seconds to wait at most.")
+@click.option(
+    "--max-age",
+    default=EXPORT_INTERVAL.total_seconds() / 3600,
+    show_default=True,
+    help="Hours for which a ready export is used again.",
+)
+def classifications(workflow: int, out: Path, kind: str, wait: float, max_age: float) -> None:
+    """Download an export of WORKFLOW from Panoptes into the CSV file --out.
+
+    A ready export is used again for a day, since Panoptes makes one per day and silently drops
+    further requests. Subjects and workflows are exported for the whole project.
+    """
+    from zooassist_plugin.panoptes import connect
+
+    with connect(load_settings()) as panoptes, ExitStack() as stack:
+        if sys.stderr.isatty():
+            stack.enter_context(Console(stderr=True).status(f"Waiting for the {kind} export"))
+        number = {"workflow_id": workflow}
+        if kind != KINDS[0]:
+            number = {"project_id": panoptes.workflow(workflow).project_id}
+        panoptes.export(kind, out, max_age=timedelta(hours=max_age), wait=wait, **number)
+    click.echo(f"{out}: {out.stat().st_size:,} bytes")
+
+
+@export.command(
+    epilog="Example: zooassist export votes classifications.csv --workflows workflows.csv --out set"
+)
+@click.argument("file")
+@OUT
+@click.option("--workflows", type=click.Path(), help="The project's workflow export (CSV).")
+@click.option("--workflow-id", type=int, help="Count this workflow only.")
+@click.option(
+    "--repeats",
+    type=click.Choice(REPEATS),
+    default="first",
+    show_default=True,
+    help="Which classifications of one volunteer on one subject count.",
+)
+@click.option("--gold-standard", is_flag=True, help="Count experts' gold standard too.")
+@click.option("--live-only", is_flag=True, help="Leave out what was made before the launch.")
+@click.option(
+    "--map",
+    "names",
+    multiple=True,
+    metavar="TASK=NAME",
+    help="Name a question: T0.0.0=smooth-or-featured.",
+)
+@click.option(
+    "--reworded",
+    multiple=True,
+    metavar="TASK",
+    help="The question of this task was only reworded between versions.",
+)
+@click.option("--like", metavar="MODEL", help="Use the label columns of this model folder or tree.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder with the subjects' images.")
+@click.option("--subjects", type=click.Path(), help="Subject export: fetch images from there.")
+@OVERWRITE
+@click.pass_context
+def votes(
+    context: click.Context,
+    file: str,
+    out: Path,
+    workflows: str | None,
+    workflow_id: int | None,
+    repeats: Repeats,
+    gold_standard: bool,
+    live_only: bool,
+    names: tuple[str, ...],
+    reworded: tuple[str, ...],
+    like: str | None,
+    images: Path | None,
+    subjects: str | None,
+    overwrite: bool,
+) -> None:
+    """Count the votes in the classification export FILE (- is standard input)."""
+    if images is not None and subjects is not None:
+        raise click.UsageError("give --images or --subjects, not both")
+    rules = Rules(
+        workflow_id=workflow_id,
+        repeats=repeats,
+        gold_standard=gold_standard,
+        live_only=live_only,
+        names=_names(names),
+        reworded=frozenset(reworded),
+    )
+    problems = ProblemList()
+    with ExitStack() as stack:
+        given = VotesInput(
+            classifications=file,
+            workflows=workflows,
+            like=None if like is None else read_label_schema(like),
+            images=None if images is None else FolderImages(images),
+            progress=stack.enter_context(progress("images")),
+        )
+        if subjects is not None:
+            locations, source = read_locations(subjects, problems)
+            given = given.with_media(stack.enter_context(SubjectMedia(locations)), source)
+        report = export_votes(given, out, rules, overwrite=overwrite, problems=problems)
+    _finish(context, report)
+
+
+@export.command(
+    "training-set",
+    epilog="Example: zooassist export training-set votes.csv --images images.zip --out set",
+)
+@click.argument("votes_csv", type=click.Path(path_type=Path))
+@OUT
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder or zip of images; by default images.zip, or the folder of the CSV.",
+)
+@click.option("--no-images", is_flag=True, help="Make the set without images.")
+@click.option("--tree", help="Label columns: a tree (gz2, gz-decals), a model folder, or JSON.")
+@click.option("--total-votes", type=click.IntRange(min=1), help="Assume N votes for fractions.")
+@click.option("--id-column", help="Column with the subject's id.")
+@click.option("--file-column", help="Column with the image's file name.")
+@OVERWRITE
+@click.pass_context
+def training_set(
+    context: click.Context,
+    votes_csv: Path,
+    out: Path,
+    images: Path | None,
+    no_images: bool,
+    tree: str | None,
+    total_votes: int | None,
+    id_column: str | None,
+    file_column: str | None,
+    overwrite: bool,
+) -> None:
+    """Make a training set of VOTES_CSV (counts or fractions) and images."""
+    table = read_votes_csv(
+        votes_csv,
+        tree=None if tree is None else read_label_schema(tree),
+        id_column=id_column,
+        file_column=file_column,
+        total_votes=total_votes,
+    )
+    if table.assumed_total is not None:
+        click.echo(
+            f"note: {votes_csv.name} holds {table.form}; counts assume {table.assumed_total} "
+            "volunteers per subject",
+            err=True,
+        )
+    with ExitStack() as stack:
+        source = None if no_images else stack.enter_context(open_images(images, votes_csv))
+        start = stack.enter_context(progress("images"))
+        report = export_votes_table(table, out, source, overwrite=overwrite, progress=start)
+    _finish(context, report)
+
+
+def _names(pairs: tuple[str, ...]) -> dict[str, str]:
+    names = {}
+    for pair in pairs:
+        task, mark, name = pair.partition("=")
+        if not (task and mark and name):
+            raise BadInput(f"--map: expected TASK=NAME such as T0=smooth-or-featured, got {pair!r}")
+        names[task] = name
+    return names
+
+
+def _finish(context: click.Context, report: VotesReport) -> None:
+    """Say what was made and what was not; exit code 1 when something was left out as broken."""
+    for line in report.problems.lines():
+        click.echo(f"problem: {line}", err=True)
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
+    for rule, count in sorted(report.dropped.items()):
+        if count:
+            click.echo(f"left out: {count} classifications ({rule})", err=True)
+    of = f" of {report.classifications} classifications" if report.classifications else ""
+    click.echo(
+        f"{report.out}: {report.subjects} subjects, {report.votes} votes{of}, "
+        f"{report.images} images"
+    )
+    if len(report.problems):
+        click.echo(f"{len(report.problems)} problems, listed above", err=True)
+        context.exit(1)
