@@ -7,6 +7,7 @@ ledger, is the only link between a model and what volunteers made of its work.
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -73,3 +74,7 @@ def proposal_json_schema() -> dict[str, Any]:
 def proposal_json_schema_text() -> str:
     """Return the published file's exact text."""
     return json.dumps(proposal_json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(proposal_json_schema_text())

@@ -134,7 +134,7 @@ def test_row_task_index_of_a_non_drawing_task_is_refused():
 
 def test_row_geometry_of_another_tool_is_refused():
     resource = workflow_json({"T0": drawing("circle", "polygon")})
-    refused([Mark(shape=GOOD["polygon"])], resource, "tool 0 draws a circle, the mark is a polygon")
+    refused([Mark(shape=GOOD["polygon"])], resource, "tool 0 draws circle, the mark is polygon")
     assert_intact(resource, write([Mark(shape=GOOD["polygon"], tool_index=1)], resource).payload)
     bad = {"data": [{"points": [{"x": 1, "y": 2}] * 3, "markId": "a"}]}
     assert payload_problems(bad, Workflow.from_json(resource))

@@ -120,7 +120,7 @@ def tool_at(task: DrawingTask, tool_index: int, tool_type: str) -> Tool:
         )
     if tool.type != tool_type:
         raise Unpresentable(
-            f"task {task.key}, tool {tool_index} draws a {tool.type}, the mark is a {tool_type}; "
+            f"task {task.key}, tool {tool_index} draws {tool.type}, the mark is {tool_type}; "
             "choose the tool index of a tool of that type"
         )
     return tool
