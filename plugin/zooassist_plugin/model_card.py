@@ -1,0 +1,237 @@
+"""What does a model folder say of itself? The content of `model.json`, validated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from zooassist_plugin import __version__
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.label_schema import LabelSchema
+
+CARD_FILE = "model.json"
+ENCODING_TYPE = "zooassist-model"
+ENCODING_VERSION = "0.1.0"
+# What an output of each kind is called in the graph; a model of that kind must have it.
+MAIN_OUTPUT = {
+    "votes": "concentrations",
+    "mask": "mask",
+    "volume": "mask",
+    "embedding": "embedding",
+}
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Preprocessing(_Record):
+    """How image bytes become the graph's input; part of the model's version.
+
+    Attributes
+    ----------
+    size : int
+        Side in pixels of the square that the graph sees.
+    crop : float
+        Side of the centred square that is kept, as a fraction of the image's shorter side.
+    resample : str
+        Pillow filter; Lanczos is antialiased and gives the same bytes on every platform.
+    """
+
+    size: int = Field(ge=8, le=8192)
+    crop: float = Field(default=1.0, gt=0, le=1)
+    resample: Literal["lanczos"] = "lanczos"
+
+
+class TensorSpec(_Record):
+    """One input or output of the graph.
+
+    Attributes
+    ----------
+    shape : tuple of int or str
+        Fixed sizes as numbers, free ones by name (``"batch"``).
+    divisor : int
+        Free spatial sizes must be multiples of it.
+    """
+
+    name: str = Field(min_length=1)
+    dtype: Literal["uint8", "float32", "int64"]
+    shape: tuple[int | str, ...]
+    divisor: int = Field(default=1, ge=1)
+
+
+class TrainingSetReference(_Record):
+    """Which training set the model saw."""
+
+    name: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    rows: int = Field(ge=0)
+
+
+def _read_schema(value: object) -> object:
+    return LabelSchema.from_json(value) if isinstance(value, Mapping) else value
+
+
+LabelSchemaJson = Annotated[
+    LabelSchema,
+    BeforeValidator(_read_schema),
+    PlainSerializer(lambda schema: schema.to_json(), return_type=dict[str, Any]),
+]
+
+
+def model_version(onnx_sha256: str, preprocessing: Preprocessing) -> str:
+    """Name the version of a model: 16 hexadecimal digits that follow from what it computes.
+
+    The same graph behind another crop is another model, so both enter the digest.
+    """
+    options = json.dumps(preprocessing.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(f"{onnx_sha256}\n{options}".encode()).hexdigest()[:16]
+
+
+class ModelCard(_Record):
+    """The content of `model.json`.
+
+    Attributes
+    ----------
+    version : str
+        Digest of graph and preprocessing, see `model_version`; checked on construction.
+    sha256 : str
+        Of the file ``model.onnx``.
+    thresholds, calibration : mapping
+        Per label column or question; what they mean is said by the training recipe.
+    metrics : mapping
+        On the training set's test split.
+    credits : tuple of str
+        Whose data and whose encoder the model stands on.
+    """
+
+    # LabelSchema is a dataclass of ours that validates itself.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True
+    )
+
+    encoding_type: Literal["zooassist-model"] = Field(
+        default="zooassist-model", alias="encoding-type"
+    )
+    encoding_version: str = Field(default=ENCODING_VERSION, alias="encoding-version")
+    producer: str = f"zooassist {__version__}"
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    version: str = Field(pattern=r"^[0-9a-f]{16}$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    kind: Literal["votes", "mask", "volume", "embedding"]
+    inputs: tuple[TensorSpec, ...] = Field(min_length=1)
+    outputs: tuple[TensorSpec, ...] = Field(min_length=1)
+    preprocessing: Preprocessing
+    label_schema: LabelSchemaJson | None = None
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    calibration: dict[str, Any] = Field(default_factory=dict)
+    training_set: TrainingSetReference | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    licence: str = Field(min_length=1)
+    credits: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelCard:
+        expected = model_version(self.sha256, self.preprocessing)
+        if self.version != expected:
+            raise ValueError(
+                f"version {self.version} is not the digest of graph and preprocessing "
+                f"({expected}): one of them was changed by hand"
+            )
+        main = MAIN_OUTPUT[self.kind]
+        if main not in {output.name for output in self.outputs}:
+            raise ValueError(f"a model of kind {self.kind!r} needs an output named {main!r}")
+        if self.kind == "votes" and self.label_schema is None:
+            raise ValueError("a model of kind 'votes' needs a label_schema")
+        return self
+
+    @property
+    def schema_of_votes(self) -> LabelSchema:
+        """The label schema of a model of kind `votes`.
+
+        Raises
+        ------
+        BadInput
+            For a model of another kind.
+        """
+        if self.label_schema is None:
+            raise BadInput(
+                f"model {self.name}: expected a model that answers questions (kind 'votes'), "
+                f"got kind {self.kind!r}; choose another model"
+            )
+        return self.label_schema
+
+    def output(self, name: str) -> TensorSpec | None:
+        """Return the output of that name, or None."""
+        return next((output for output in self.outputs if output.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object of `model.json`."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def write(self, folder: Path) -> None:
+        """Write `model.json` into a folder; it appears whole or not at all."""
+        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n"
+        temporary = folder / f".{CARD_FILE}.{os.getpid()}"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(folder / CARD_FILE)
+
+    @classmethod
+    def read(cls, folder: Path) -> ModelCard:
+        """Read `model.json` of a model folder.
+
+        Raises
+        ------
+        BadInput
+            When it is missing, is not JSON, is of an encoding this version does not read, or
+            contradicts itself.
+        """
+        path = folder / CARD_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise BadInput(
+                f"{folder}: expected a model folder with model.json and model.onnx, "
+                f"found no {CARD_FILE}; give the folder that `zooassist train` wrote"
+            ) from error
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise BadInput(f"{path}: expected a JSON object, got: {error}") from error
+        _check_encoding(path, content)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise BadInput(f"{path}: {first_problem(error)}") from error
+
+
+def _check_encoding(path: Path, content: object) -> None:
+    if not isinstance(content, dict) or content.get("encoding-type") != ENCODING_TYPE:
+        raise BadInput(f'{path}: expected "encoding-type": "{ENCODING_TYPE}"; not a model folder')
+    version = str(content.get("encoding-version"))
+    if version.split(".")[:2] != ENCODING_VERSION.split(".")[:2]:
+        raise BadInput(
+            f"{path}: encoding-version {version} is not readable by zooassist {__version__}, which "
+            f"reads {ENCODING_VERSION}; install the version that wrote it "
+            f"({content.get('producer')})"
+        )
+
+
+def first_problem(error: ValidationError) -> str:
+    """Put pydantic's report on one line: the first problem and how many more there are."""
+    problems = error.errors(include_url=False, include_context=False)
+    where = ".".join(str(part) for part in problems[0]["loc"]) or "model.json"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{where}: {problems[0]['msg']}{more}"

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from zooassist_serving import information
+from zooassist_serving.information import bald, log_dirichlet_multinomial
+
+CLOSE = np.array([[[8, 2, 1.5], [4, 5, 1.5]]])
+OPPOSITE = np.array([[[100.0, 1, 1], [1, 100, 1]]])
+
+
+@pytest.mark.parametrize(("votes", "expected"), [(5, 0.193254), (40, 0.372916)])
+def test_check_values(votes, expected):
+    assert bald(CLOSE, votes)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_opposite_opinions_approach_ln_two():
+    assert bald(OPPOSITE, 5)[0] == pytest.approx(0.692860, abs=1e-6)
+
+
+def test_equal_samples_and_single_samples_teach_nothing():
+    assert bald(np.repeat(CLOSE[:, :1], 3, axis=1), 5)[0] == pytest.approx(0, abs=1e-12)
+    assert bald(CLOSE[:, :1], 5)[0] == 0
+
+
+def test_no_votes_no_information_and_votes_may_differ_per_image():
+    images = np.repeat(CLOSE, 3, axis=0)
+    np.testing.assert_allclose(
+        bald(images, np.array([0, 5, 40])), [0, 0.193254, 0.372916], atol=1e-6
+    )
+
+
+def test_probabilities_are_a_distribution_and_scipy_agrees():
+    log_p = log_dirichlet_multinomial(CLOSE, 5)
+    assert log_p.shape == (1, 2, 21)
+    np.testing.assert_allclose(np.exp(log_p).sum(-1), 1)
+    reference = stats.dirichlet_multinomial.logpmf([3, 1, 1], [8, 2, 1.5], 5)
+    assert reference == pytest.approx(-2.312158264241, abs=1e-9)
+    assert np.isclose(log_p[0, 0], reference).any()
+
+
+def test_too_many_compositions_fall_back_to_a_lower_bound(monkeypatch):
+    exact = bald(CLOSE, 12)
+    monkeypatch.setattr(information, "MAX_COMPOSITIONS", 20)
+    assert 0 < bald(CLOSE, 12)[0] < exact[0]
+
+
+def test_blocks_do_not_change_the_result(monkeypatch):
+    rng = np.random.default_rng(0)
+    alphas = rng.uniform(1, 50, (17, 4, 3))
+    whole = bald(alphas, 6)
+    monkeypatch.setattr(information, "MAX_TABLE", 300)
+    np.testing.assert_allclose(bald(alphas, 6), whole)
