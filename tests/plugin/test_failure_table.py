@@ -248,6 +248,10 @@ def test_row_numbers_inside_a_path_are_refused_too(kind):
     refused([smuggled], workflow_json(), rf"{kind}.points: expected a finite number")
 
 
+def test_row_numbers_past_every_image_are_refused():
+    refused([mark(Point(x=2e6, y=1))], workflow_json(), "expected pixels of an image")
+
+
 def test_row_provenance_that_is_no_json_is_refused():
     with pytest.raises(Unpresentable, match="plain JSON with finite numbers"):
         write([], workflow_json(), provenance={"max_conf": math.nan})

@@ -107,7 +107,7 @@ def test_marks_are_written_intact_or_refused(given_marks, frame_sizes):
 
 @settings(max_examples=250, deadline=None)
 @given(st.lists(marks(wild=False), max_size=6), sizes)
-def test_marks_that_fit_the_workflow_are_only_refused_for_numbers_past_all_measure(
+def test_marks_that_fit_the_workflow_are_only_refused_for_numbers_past_every_image(
     given_marks, frame_sizes
 ):
     try:
@@ -128,4 +128,4 @@ def test_marks_that_fit_the_workflow_are_only_refused_for_numbers_past_all_measu
 def _huge(mark):
     values = [v for key, v in mark.shape if key not in ("tool_type", "points")]
     values += [v for vertex in getattr(mark.shape, "points", ()) for v in vertex]
-    return any(abs(v) > 1e150 for v in values)
+    return any(abs(v) > 1e6 for v in values)

@@ -43,6 +43,9 @@ MAXIMUM_VERTICES = 60
 THINNING_TOLERANCE = 0.5
 """Pixels that a thinned outline may deviate at first; doubled until few enough vertices remain."""
 
+LARGEST_NUMBER = 1_000_000.0
+"""No image is that wide; a larger number is an error of the model's, and would overflow here."""
+
 DECIMALS = 2
 """The classifier rounds polygons and paths to hundredths of a pixel; we round everything so."""
 
@@ -55,9 +58,9 @@ def mend(shape: Shape, size: FrameSize | None = None) -> tuple[Shape | None, tup
     Raises
     ------
     Unpresentable
-        When a coordinate is not a finite number.
+        When a coordinate is not a finite number, or lies past every image.
     """
-    _require_finite(shape)
+    _require_pixels(shape)
     notes: list[str] = []
     if size is not None:
         clipped = clip(shape, size)
@@ -87,7 +90,6 @@ def mend(shape: Shape, size: FrameSize | None = None) -> tuple[Shape | None, tup
             notes.append("axes swapped so that the longer one comes first")
         case _:
             shape = _rounded(shape)
-    _require_finite(shape)
     lost = why_lost(shape)
     return (None, (*notes, f"{lost}, left out")) if lost else (shape, tuple(notes))
 
@@ -202,8 +204,8 @@ def _rounded(shape: Shape) -> Shape:
     return shape.model_copy(update={key: round_number(v) for key, v in numbers.items()})
 
 
-def _require_finite(shape: Shape) -> None:
-    """Refuse what is no JSON number, also in a shape that was made without validation."""
+def _require_pixels(shape: Shape) -> None:
+    """Refuse what is no number of pixels, also in a shape that was made without validation."""
     values = [(key, value) for key, value in shape if key != "tool_type"]
     if isinstance(shape, Polygon | FreehandLine):
         flat = [number for vertex in shape.points for number in vertex]
@@ -217,4 +219,8 @@ def _require_finite(shape: Shape) -> None:
             raise Unpresentable(
                 f"{shape.tool_type}.{key}: expected a finite number, got {value!r}; "
                 "the classifier would draw and submit garbage"
+            )
+        if abs(value) > LARGEST_NUMBER:
+            raise Unpresentable(
+                f"{shape.tool_type}.{key}: expected pixels of an image, got {value!r}"
             )
