@@ -1,0 +1,125 @@
+"""What does the network see of a training set? Prepared images and the votes on them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from zooassist_exporters.splits import Split
+from zooassist_exporters.training_set import TrainingSet
+from zooassist_plugin.errors import BadInput, ItemFailed
+from zooassist_plugin.model_card import Preprocessing
+from zooassist_serving.preprocessing import decode_image, prepare
+from zooassist_training.encoders import Channels
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images as the network takes them, with their votes; rows that could not be used are named.
+
+    Attributes
+    ----------
+    images : array of shape (images, size, size, 3), uint8
+        Kept in a temporary file that the system forgets with the process, not in memory.
+    counts : array of shape (images, label columns), float32
+    subject_ids : array of shape (images,)
+    problems : tuple of ItemFailed
+        Subjects whose image is missing or broken.
+    without_votes : int
+        Subjects that nobody answered a question about.
+    """
+
+    images: NDArray[np.uint8]
+    counts: NDArray[np.float32]
+    subject_ids: NDArray[np.int64]
+    problems: tuple[ItemFailed, ...] = ()
+    without_votes: int = 0
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+def read_labelled_images(
+    training_set: TrainingSet, splits: Sequence[Split], spec: Preprocessing
+) -> LabelledImages:
+    """Decode and prepare the images of some splits, exactly as they will be when served.
+
+    A subject without votes is left out; a missing or broken image is left out and reported.
+    """
+    found = [training_set.rows_of(split) for split in splits]
+    rows = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *found]))
+    counts = training_set.counts[rows].astype(np.float32)
+    voted = counts.sum(1) > 0
+    images = _temporary_array((int(voted.sum()), spec.size, spec.size, 3))
+    problems: list[ItemFailed] = []
+    kept: list[int] = []
+    for place in np.flatnonzero(voted):
+        row = int(rows[place])
+        try:
+            picture = decode_image(training_set.image_path(row).read_bytes())
+        except (BadInput, OSError) as error:
+            subject = f"subject {training_set.subject_ids[row]}"
+            problems.append(
+                ItemFailed(subject, str(error), "mend or remove its image and export again")
+            )
+            continue
+        images[len(kept)] = prepare(picture, spec)
+        kept.append(int(place))
+    return LabelledImages(
+        images=images[: len(kept)],
+        counts=counts[kept],
+        subject_ids=training_set.subject_ids[rows[kept]],
+        problems=tuple(problems),
+        without_votes=int((~voted).sum()),
+    )
+
+
+def _temporary_array(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if 0 in shape:
+        return np.zeros(shape, dtype=np.uint8)
+    with tempfile.TemporaryFile() as file:  # the mapping outlives the handle
+        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+
+
+class VotesDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Pairs of a uint8 image (side, side, 3) and its vote counts (label columns,)."""
+
+    def __init__(self, labelled: LabelledImages) -> None:
+        self._images, self._counts = labelled.images, torch.from_numpy(labelled.counts)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return one image and its votes."""
+        return torch.from_numpy(np.array(self._images[index])), self._counts[index]
+
+
+def channel_statistics(images: NDArray[np.uint8], sample: int = 1000) -> tuple[Channels, Channels]:
+    """Return mean and standard deviation per channel, of pixels scaled to 0-1.
+
+    Parameters
+    ----------
+    sample : int
+        At most so many images, evenly spaced, are looked at.
+    """
+    if len(images) == 0:
+        return (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+    step = max(1, len(images) // sample)
+    pixels = np.asarray(images[::step], dtype=np.float64) / 255
+    mean = pixels.mean((0, 1, 2))
+    # A channel without variation must not divide by zero.
+    deviation = np.maximum(pixels.std((0, 1, 2)), 1 / 255)
+    return _three(mean), _three(deviation)
+
+
+def _three(values: NDArray[np.float64]) -> Channels:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue

@@ -1,0 +1,124 @@
+"""How does a network become an ONNX graph, and does the graph compute the same?
+
+The TorchScript exporter is used: it needs no further library, takes a tenth of a second, and keeps
+every parameter as an initialiser under its PyTorch name. Batch normalisation is *not* folded into
+the convolutions (onnxruntime does so when it loads the graph), so that `restore` can read the
+weights back and go on training: a model folder needs no checkpoint, and no pickle, beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from zooassist_plugin.errors import ZooassistError
+from zooassist_serving.runtime import OnnxRuntime
+from zooassist_training.networks import NetworkSpec, VotesNetwork
+
+# Operators up to here are in every onnxruntime since 1.13; raising it changes all digests.
+OPSET = 17
+OUTPUTS = ("concentrations", "embedding")
+METADATA_KEY = "zooassist.network"
+PARITY_BATCH = 64
+TOLERANCE = 1e-3
+
+
+class ParityError(ZooassistError):
+    """The exported graph computes something else than the network it was made from."""
+
+
+def export_onnx(network: VotesNetwork) -> bytes:
+    """Write the network as an ONNX model with a free batch size, all weights inside.
+
+    The network's description is put in the model's metadata, for `restore`.
+    """
+    network.eval()
+    side = network.spec.size
+    device = next(network.parameters()).device
+    sample = torch.zeros(2, side, side, 3, dtype=torch.uint8, device=device)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        path = Path(folder) / "model.onnx"
+        # The exporter announces its own successor, which needs onnxscript.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (sample,),
+            path,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=list(OUTPUTS),
+            dynamic_axes={name: {0: "batch"} for name in ("image", *OUTPUTS)},
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+        )
+        model = onnx.load_model(path)
+    model.producer_name, model.producer_version = "zooassist", ""
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(network.spec.to_json(), sort_keys=True)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def described_network(model: onnx.ModelProto) -> NetworkSpec | None:
+    """Read the network's description from a graph's metadata, None when it has none."""
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            return NetworkSpec.from_json(json.loads(entry.value))
+    return None
+
+
+def largest_difference(
+    network: VotesNetwork, onnx_bytes: bytes, images: NDArray[np.uint8], threads: int = 1
+) -> float:
+    """Return the largest relative difference in concentrations, onnxruntime against PyTorch.
+
+    Parameters
+    ----------
+    images : array of shape (images, size, size, 3), uint8
+        Real ones: differences hide in activations that noise does not cause.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    largest = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(onnx_bytes)
+        runtime = OnnxRuntime(path, threads=threads)
+        for start in range(0, len(images), PARITY_BATCH):
+            batch = np.ascontiguousarray(images[start : start + PARITY_BATCH])
+            graph = runtime.run(batch)["concentrations"]
+            with torch.no_grad():
+                expected = network(torch.from_numpy(batch).to(device))[0].cpu().numpy()
+            largest = max(largest, float(np.abs(graph / expected - 1).max()))
+    return largest
+
+
+def check_parity(
+    network: VotesNetwork,
+    onnx_bytes: bytes,
+    images: NDArray[np.uint8],
+    tolerance: float = TOLERANCE,
+) -> float:
+    """Return the largest relative difference.
+
+    Raises
+    ------
+    ParityError
+        When it is more than `tolerance`, or not a number.
+    """
+    difference = largest_difference(network, onnx_bytes, images)
+    if not difference <= tolerance:  # a NaN compares false
+        raise ParityError(
+            f"the ONNX graph and PyTorch differ by {difference:.2g} (relative, over {len(images)} "
+            f"images), allowed are {tolerance:.0e}; no model was written. Train in full precision "
+            "(--precision 32) or choose another encoder"
+        )
+    return difference

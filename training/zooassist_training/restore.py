@@ -1,0 +1,127 @@
+"""How does training go on from an earlier model folder? Its graph's weights, read back by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.label_match import match_labels
+from zooassist_plugin.label_schema import LabelSchema, Question
+from zooassist_plugin.model_card import ModelCard
+from zooassist_serving.model_folder import load_model_folder
+from zooassist_training.networks import VotesNetwork
+from zooassist_training.onnx_export import described_network
+
+# A counter that batch normalisation keeps and never uses in what we train.
+NOT_STORED = "num_batches_tracked"
+
+
+def restore_network(folder: str | Path) -> tuple[VotesNetwork, ModelCard]:
+    """Rebuild the PyTorch network of a model folder, with its weights.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder that `zooassist train` wrote, or a bundled name.
+
+    Raises
+    ------
+    BadInput
+        When the folder is not safe or whole, or was not made by `zooassist train votes`.
+    """
+    found = load_model_folder(folder)
+    if found.card.kind != "votes":
+        raise BadInput(
+            f"{found.path}: expected a model of kind 'votes' to go on from, "
+            f"got kind {found.card.kind!r}"
+        )
+    model = onnx.load_model_from_string(found.onnx_path.read_bytes())
+    try:
+        spec = described_network(model)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{found.onnx_path}: its network description is damaged") from error
+    if spec is None:
+        raise BadInput(
+            f"{found.onnx_path}: the graph does not say which encoder it was made from, so it can "
+            "be served but not trained on; give a folder that `zooassist train votes` wrote"
+        )
+    network = VotesNetwork(spec)
+    weights = stored_weights(model)
+    expected = {name for name in network.state_dict() if not name.endswith(NOT_STORED)}
+    missing = sorted(expected - weights.keys())
+    if missing:
+        raise BadInput(
+            f"{found.onnx_path}: weight {missing[0]!r} of encoder {spec.encoder.name!r} is not in "
+            f"the graph ({len(missing)} missing); train again with this version"
+        )
+    try:
+        network.load_state_dict({name: weights[name] for name in expected}, strict=False)
+    except RuntimeError as error:
+        raise BadInput(f"{found.onnx_path}: {' '.join(str(error).split())[:200]}") from error
+    return network, found.card
+
+
+def stored_weights(model: onnx.ModelProto) -> dict[str, Tensor]:
+    """Return a graph's initialisers by name.
+
+    The exporter stores equal tensors once and gives the others their name by an Identity node.
+    """
+    weights = {
+        each.name: torch.from_numpy(np.array(numpy_helper.to_array(each)))
+        for each in model.graph.initializer
+    }
+    for node in model.graph.node:
+        if node.op_type == "Identity" and node.input[0] in weights:
+            weights[node.output[0]] = weights[node.input[0]]
+    return weights
+
+
+def with_schema(network: VotesNetwork, known: LabelSchema, wanted: LabelSchema) -> VotesNetwork:
+    """Give the network a head for another label schema, keeping what it knows.
+
+    The weights of an answer are kept where a question of the new schema has the words of a known
+    one (`match_labels`) or the very same columns; other answers start from new weights.
+
+    Parameters
+    ----------
+    known, wanted : LabelSchema
+        Of the network as it is, and of the training set.
+    """
+    if known.columns == wanted.columns:
+        return network
+    renewed = VotesNetwork(replace(network.spec, answers=len(wanted.columns)), network.encoder)
+    old, new = network.head.linear, renewed.head.linear
+    with torch.no_grad():
+        for question in wanted.questions:
+            columns = _known_columns(known, question)
+            rows = [known.columns.index(column) for column in columns]
+            if rows:
+                new.weight[wanted.slices[question.name]] = old.weight[rows]
+                new.bias[wanted.slices[question.name]] = old.bias[rows]
+    return renewed
+
+
+def _known_columns(known: LabelSchema, question: Question) -> list[str]:
+    """Columns of the known schema for the answers of a question; empty when it is new."""
+    if set(question.columns) <= set(known.columns):
+        return list(question.columns)
+    alone = LabelSchema((replace(question, asked_after=()),))
+    pairs = match_labels(known, alone).pairs
+    if not pairs:
+        return []
+    answers = known.question(pairs[0].question).answers
+    return [answers[index].column for index in pairs[0].answer_index]
+
+
+def reset_head(network: VotesNetwork) -> None:
+    """Forget the head and keep the encoder."""
+    nn.init.trunc_normal_(network.head.linear.weight, std=0.02)
+    nn.init.zeros_(network.head.linear.bias)
