@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from zooassist_plugin.sandbox import caesar, panoptes
+from zooassist_plugin.sandbox import caesar
 from zooassist_plugin.sandbox.config import SandboxConfig
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.cors import register_cors
+from zooassist_plugin.sandbox.panoptes import routes as panoptes
 from zooassist_plugin.sandbox.panoptes.accounts import ensure_accounts
 from zooassist_plugin.sandbox.panoptes.media import LARGEST_UPLOAD
 from zooassist_plugin.sandbox.problems import register_problem_handlers

@@ -260,10 +260,12 @@ class Medium(Entity):
     external_url: Mapped[str] = mapped_column(default="")
     private: Mapped[bool] = mapped_column(default=False)
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
+    # Exports: when the last job was let through the rate limit.
+    job_started_at: Mapped[datetime | None]
 
 
 class Tutorial(Entity):
-    """A tutorial or mini-course; `workflow_ids` are the workflows that show it."""
+    """A tutorial or mini-course."""
 
     __tablename__ = "tutorials"
 
@@ -273,7 +275,15 @@ class Tutorial(Entity):
     language: Mapped[str] = mapped_column(default="en")
     steps: Mapped[list[Any]]
     configuration: Mapped[dict[str, Any]]
-    workflow_ids: Mapped[list[Any]]
+
+
+class TutorialWorkflow(Base):
+    """A workflow that shows a tutorial."""
+
+    __tablename__ = "workflow_tutorials"
+
+    tutorial_id: Mapped[int] = mapped_column(primary_key=True)
+    workflow_id: Mapped[int] = mapped_column(primary_key=True, index=True)
 
 
 class FieldGuide(Entity):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from flask import request
 from sqlalchemy import ColumnElement, and_, delete, func, select
@@ -259,6 +258,6 @@ WORKFLOWS = Resource(
     create=_create,
     update=_update,
     delete=_delete,
-    links={"subject_sets": LinkDoor[Any](_link_sets, _unlink_sets)},
+    links={"subject_sets": LinkDoor(_link_sets, _unlink_sets)},
     page_limit=25,
 )
