@@ -19,6 +19,7 @@ from zooassist_exporters.problems import Problem
 from zooassist_plugin.errors import BadInput
 
 STDIN: Final = "-"
+STDIN_NAME: Final = "standard input"
 # One cell of drawn marks can be megabytes; csv refuses more than 128 KiB unless told otherwise.
 csv.field_size_limit(2**31 - 1)
 
@@ -55,6 +56,27 @@ class _HashingReader(io.RawIOBase):
         return len(data)
 
 
+class _Unzipped(io.RawIOBase):
+    """Unpacked gzip data up to where it is damaged; `damage` then says how."""
+
+    def __init__(self, packed: io.BufferedReader) -> None:
+        self._gzip = gzip.GzipFile(fileobj=packed)
+        self.damage: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        try:
+            data = self._gzip.read1(len(view))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self.damage = error
+            return 0
+        view[: len(data)] = data
+        return len(data)
+
+
 class ExportFile:
     """A CSV export, opened for one pass; a context manager.
 
@@ -74,14 +96,19 @@ class ExportFile:
     """
 
     def __init__(self, path: str | Path, required: Sequence[str], kind: str) -> None:
-        self.name = "standard input" if str(path) == STDIN else Path(path).name
+        self.name = STDIN_NAME if str(path) == STDIN else Path(path).name
         self._kind = kind
         self._opened = self._open(path)
         self._hashing = _HashingReader(self._opened)
-        self._text = self._decode(io.BufferedReader(self._hashing, 1 << 20))
-        self._reader = csv.reader(self._text)
-        self.header = self._read_header()
-        self._require(required)
+        self._unzipped: _Unzipped | None = None
+        try:
+            self._text = self._decode(io.BufferedReader(self._hashing, 1 << 20))
+            self._reader = csv.reader(self._text)
+            self.header = self._read_header()
+            self._require(required)
+        except BadInput:
+            self._close_opened()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +120,10 @@ class ExportFile:
         traceback: TracebackType | None,
     ) -> None:
         self._text.close()
-        if self._opened is not sys.stdin.buffer:
+        self._close_opened()
+
+    def _close_opened(self) -> None:
+        if self.name != STDIN_NAME:
             self._opened.close()
 
     def index(self, column: str) -> int | None:
@@ -111,20 +141,14 @@ class ExportFile:
 
         The header is row 1, as in a spreadsheet. A file that ends early yields a last problem.
         """
-        number, width = 1, len(self.header)
-        while True:
-            number += 1
-            try:
-                cells = next(self._reader)
-            except StopIteration:
-                return
-            except (EOFError, zlib.error, gzip.BadGzipFile, csv.Error) as error:
-                yield Problem(
-                    f"row {number}", "file cut off", str(error), "download the file again"
-                )
-                return
+        width = len(self.header)
+        number, held = 1, None
+        for number, cells in enumerate(self._reader, start=2):
+            if held is not None:
+                yield held
+                held = None
             if len(cells) == width:
-                yield number, cells
+                held = number, cells
             elif cells:
                 yield Problem(
                     f"row {number}",
@@ -132,6 +156,18 @@ class ExportFile:
                     f"expected {width} as in the header, got {len(cells)}",
                     "the row was cut off or edited, download the file again",
                 )
+        damage = self._unzipped.damage if self._unzipped is not None else None
+        if damage is None:
+            if held is not None:
+                yield held
+            return
+        # The last row may have lost its end, even if it has all columns.
+        yield Problem(
+            f"row {number if held else number + 1}",
+            "file cut off",
+            f"expected more gzip data, got: {damage}",
+            "download the file again",
+        )
 
     def _open(self, path: str | Path) -> BinaryIO:
         if str(path) == STDIN:
@@ -152,13 +188,14 @@ class ExportFile:
             )
         content: BinaryIO = stream
         if start.startswith(b"\x1f\x8b"):
-            unzipped = io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 20)
-            try:
-                start = unzipped.peek(4)[:4]
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self._unzipped = _Unzipped(stream)
+            unzipped = io.BufferedReader(self._unzipped, 1 << 20)
+            start = unzipped.peek(4)[:4]
+            if not start and self._unzipped.damage is not None:
                 raise BadInput(
-                    f"{self.name}: expected gzip data, got: {error}; download the file again"
-                ) from error
+                    f"{self.name}: expected gzip data, got: {self._unzipped.damage}; "
+                    "download the file again"
+                )
             content = unzipped
         encoding = "utf-16" if start.startswith(_UTF16_MARKS) else "utf-8-sig"
         return io.TextIOWrapper(content, encoding, errors="zooassist-cp1252", newline="")
@@ -166,7 +203,7 @@ class ExportFile:
     def _read_header(self) -> list[str]:
         try:
             header = next(self._reader, [])
-        except (EOFError, zlib.error, csv.Error, UnicodeError) as error:
+        except (csv.Error, UnicodeError) as error:
             raise BadInput(f"{self.name}: expected a {self._kind} as CSV, got: {error}") from error
         if not header:
             raise BadInput(
