@@ -1,18 +1,43 @@
-"""Caesar: extracts, reductions, rules, and the query that pre-fills the classifier."""
+"""Caesar: extracts, reductions, rules, and the query that pre-fills the classifier.
+
+A classification (or an import) leads to extracts, extracts to reductions, reductions to checks of
+the rules, and rules to effects: each step is a background job that orders the next one.
+"""
 
 from __future__ import annotations
 
 from flask import Blueprint
 
-from zooassist_plugin.sandbox.caesar import data_requests, graphql, reducers, workflows
+from zooassist_plugin.sandbox.caesar import (
+    data_requests,
+    extracting,
+    extractors,
+    graphql,
+    imports,
+    reducers,
+    reducing,
+    reductions,
+    rule_checks,
+    rules,
+    workflows,
+)
+from zooassist_plugin.sandbox.caesar.effects import Effects
+from zooassist_plugin.sandbox.caesar.outbound import Breaker, Remote
 from zooassist_plugin.sandbox.context import Sandbox
+
+# Sidekiq's default number of tries, which Caesar keeps for effects.
+_EFFECT_TRIES = 25
 
 
 def blueprints(sandbox: Sandbox) -> list[Blueprint]:
     """Return every route of Caesar; they live at the root of the server."""
     return [
         workflows.blueprint(sandbox),
+        extractors.blueprint(sandbox),
         reducers.blueprint(sandbox),
+        rules.blueprint(sandbox),
+        imports.blueprint(sandbox),
+        reductions.blueprint(sandbox),
         data_requests.blueprint(sandbox),
         graphql.blueprint(sandbox),
     ]
@@ -20,5 +45,15 @@ def blueprints(sandbox: Sandbox) -> list[Blueprint]:
 
 def register_jobs(sandbox: Sandbox) -> None:
     """Register Caesar's background work."""
-    sandbox.jobs.register(data_requests.JOB, data_requests.job(sandbox))
-    sandbox.jobs.register("caesar.classification", lambda payload: None)
+    remote, breaker = Remote(sandbox.config.callback_timeout), Breaker(sandbox.config.clock)
+    extract = extracting.Extracting(sandbox, remote, breaker)
+    reduce = reducing.Reducing(sandbox, remote, breaker)
+    jobs = sandbox.jobs
+    jobs.register(extracting.CLASSIFICATION_JOB, extract.classification)
+    jobs.register(extracting.RERUN_JOB, extract.rerun)
+    jobs.register(reducing.REDUCE_JOB, reduce.reduce)
+    jobs.register(reducing.RERUN_JOB, reduce.rerun)
+    jobs.register(rule_checks.JOB, rule_checks.RuleChecks(sandbox).check)
+    jobs.register(rule_checks.EFFECT_JOB, Effects(sandbox, remote, breaker).perform, _EFFECT_TRIES)
+    jobs.register(imports.JOB, imports.Imports(sandbox).run, imports.TRIES)
+    jobs.register(data_requests.JOB, data_requests.job(sandbox))

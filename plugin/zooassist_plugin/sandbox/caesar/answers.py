@@ -10,11 +10,13 @@ import orjson
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import inspect
 
-from zooassist_plugin.sandbox.caesar.tables import Stamped
+from zooassist_plugin.sandbox.caesar.tables import LARGEST_ID, Stamped
 from zooassist_plugin.sandbox.problems import ApiError
 
+# An id in an address; what no id can be is a plain 404.
+ID = f"int(max={LARGEST_ID})"
 # Columns that exist for our bookkeeping only.
-_HIDDEN = frozenset({"secret", "extract_ids", "row_order"})
+_HIDDEN = frozenset({"secret", "extract_ids", "kind"})
 
 
 def rails_time(moment: datetime) -> str:
@@ -93,6 +95,14 @@ def required_part(body: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(part, dict) or not part:
         raise ApiError(400, f"param is missing or the value is empty: {name}")
     return part
+
+
+def as_id(value: object) -> int | None:
+    """Read an id that clients send as a number or as digits; None when it cannot be one."""
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text) if 0 < len(text) <= 10 and 0 < int(text) <= LARGEST_ID else None
 
 
 def chosen(value: object, allowed: tuple[str, ...], name: str) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from zooassist_plugin.sandbox.caesar.access import Call, open_call
 from zooassist_plugin.sandbox.caesar.answers import (
+    ID,
     body_object,
     chosen,
     created,
@@ -146,7 +147,7 @@ def blueprint(sandbox: Sandbox) -> Blueprint:
     """Build the routes."""
     routes = new_blueprint("data_requests")
 
-    @routes.get("/workflows/<int:workflow_id>/data_requests")
+    @routes.get(f"/workflows/<{ID}:workflow_id>/data_requests")
     def index(workflow_id: int) -> Response:
         with open_call(sandbox) as call:
             call.workflow(workflow_id)
@@ -157,7 +158,7 @@ def blueprint(sandbox: Sandbox) -> Blueprint:
             )
             return jsonify([_json(sandbox, request) for request in found])
 
-    @routes.post("/workflows/<int:workflow_id>/data_requests")
+    @routes.post(f"/workflows/<{ID}:workflow_id>/data_requests")
     def create(workflow_id: int) -> Response:
         part = required_part(body_object(), "data_request")
         with open_call(sandbox) as call:
@@ -176,12 +177,12 @@ def blueprint(sandbox: Sandbox) -> Blueprint:
             sandbox.jobs.enqueue(call.session, JOB, {"request_id": request.id})
             return created(request)
 
-    @routes.get("/workflows/<int:workflow_id>/data_requests/<int:request_id>")
+    @routes.get(f"/workflows/<{ID}:workflow_id>/data_requests/<{ID}:request_id>")
     def show(workflow_id: int, request_id: int) -> Response:
         with open_call(sandbox) as call:
             return jsonify(_json(sandbox, _find(call, workflow_id, request_id)))
 
-    @routes.get("/caesar_files/<int:request_id>/<secret>.csv")
+    @routes.get(f"/caesar_files/<{ID}:request_id>/<secret>.csv")
     def download(request_id: int, secret: str) -> Response:
         with open_call(sandbox) as call:
             request = call.session.get(DataRequest, request_id)

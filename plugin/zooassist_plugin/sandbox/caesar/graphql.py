@@ -16,7 +16,7 @@ from graphql import GraphQLError, build_schema, graphql_sync
 from sqlalchemy import Select, inspect, select
 
 from zooassist_plugin.sandbox.caesar.access import Call, open_call, unknown_workflow
-from zooassist_plugin.sandbox.caesar.answers import body_object, new_blueprint
+from zooassist_plugin.sandbox.caesar.answers import as_id, body_object, new_blueprint
 from zooassist_plugin.sandbox.caesar.data_requests import file_url
 from zooassist_plugin.sandbox.caesar.tables import (
     CaesarWorkflow,
@@ -94,10 +94,10 @@ def _fields(row: Stamped) -> dict[str, Any]:
 
 
 def _number(identifier: str) -> int:
-    try:
-        return int(identifier)
-    except ValueError:
-        raise GraphQLError(f"expected a numeric id, got {identifier!r}") from None
+    number = as_id(identifier)
+    if number is None:
+        raise GraphQLError(f"expected a numeric id, got {identifier!r}")
+    return number
 
 
 class _WorkflowFields:

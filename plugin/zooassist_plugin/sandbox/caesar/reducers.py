@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from zooassist_plugin.sandbox.caesar.access import Call, open_call
 from zooassist_plugin.sandbox.caesar.answers import (
+    ID,
     body_object,
     chosen,
     new_blueprint,
@@ -88,7 +89,7 @@ def blueprint(sandbox: Sandbox) -> Blueprint:
     """Build the routes."""
     routes = new_blueprint("reducers")
 
-    @routes.get("/workflows/<int:workflow_id>/reducers")
+    @routes.get(f"/workflows/<{ID}:workflow_id>/reducers")
     def index(workflow_id: int) -> Response:
         with open_call(sandbox) as call:
             call.workflow(workflow_id)
@@ -97,26 +98,26 @@ def blueprint(sandbox: Sandbox) -> Blueprint:
             )
             return jsonify([row_json(reducer) for reducer in found])
 
-    @routes.post("/workflows/<int:workflow_id>/reducers")
+    @routes.post(f"/workflows/<{ID}:workflow_id>/reducers")
     def create(workflow_id: int) -> Response:
         part = required_part(body_object(), "reducer")
         with open_call(sandbox) as call:
             call.workflow(workflow_id)
             return jsonify(row_json(_create(call, workflow_id, part)))
 
-    @routes.get("/workflows/<int:workflow_id>/reducers/<int:reducer_id>")
+    @routes.get(f"/workflows/<{ID}:workflow_id>/reducers/<{ID}:reducer_id>")
     def show(workflow_id: int, reducer_id: int) -> Response:
         with open_call(sandbox) as call:
             return jsonify(row_json(_find(call, workflow_id, reducer_id)))
 
-    @routes.put("/workflows/<int:workflow_id>/reducers/<int:reducer_id>")
+    @routes.put(f"/workflows/<{ID}:workflow_id>/reducers/<{ID}:reducer_id>")
     def update(workflow_id: int, reducer_id: int) -> Response:
         part = required_part(body_object(), "reducer")
         with open_call(sandbox) as call:
             _update(call, _find(call, workflow_id, reducer_id), part)
             return no_content()
 
-    @routes.delete("/workflows/<int:workflow_id>/reducers/<int:reducer_id>")
+    @routes.delete(f"/workflows/<{ID}:workflow_id>/reducers/<{ID}:reducer_id>")
     def delete(workflow_id: int, reducer_id: int) -> Response:
         with open_call(sandbox) as call:
             call.session.delete(_find(call, workflow_id, reducer_id))

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from zooassist_plugin.sandbox.store import Base
 
 DEFAULT_SUBGROUP = "_default"
+# What an integer column of PostgreSQL holds.
+LARGEST_ID = 2**31 - 1
 
 
 class Stamped(Base):

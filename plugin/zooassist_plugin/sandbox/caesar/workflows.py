@@ -10,6 +10,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from zooassist_plugin.sandbox.caesar.access import open_call, unknown_workflow
 from zooassist_plugin.sandbox.caesar.answers import (
+    ID,
+    as_id,
     body_object,
     chosen,
     new_blueprint,
@@ -42,10 +44,10 @@ def _assign(workflow: CaesarWorkflow, part: dict[str, Any]) -> None:
 
 def _requested_id(part: dict[str, Any]) -> int:
     """Return the id of the workflow to add; clients send it as a number or as digits."""
-    try:
-        return int(part["id"])
-    except (KeyError, TypeError, ValueError):
-        raise ApiError(422, f"id must be a workflow's id; got {part.get('id')!r}") from None
+    workflow_id = as_id(part.get("id"))
+    if workflow_id is None:
+        raise ApiError(422, f"id must be a workflow's id; got {part.get('id')!r}")
+    return workflow_id
 
 
 def blueprint(sandbox: Sandbox) -> Blueprint:
@@ -61,7 +63,7 @@ def blueprint(sandbox: Sandbox) -> Blueprint:
                 query = query.where(CaesarWorkflow.project_id.in_(user.project_ids))
             return jsonify([row_json(workflow) for workflow in call.session.scalars(query)])
 
-    @routes.get("/workflows/<int:workflow_id>")
+    @routes.get(f"/workflows/<{ID}:workflow_id>")
     def show(workflow_id: int) -> Response:
         with open_call(sandbox) as call:
             return jsonify(row_json(call.workflow(workflow_id)))
@@ -91,7 +93,7 @@ def blueprint(sandbox: Sandbox) -> Blueprint:
             call.session.flush()
             return jsonify(row_json(workflow))
 
-    @routes.put("/workflows/<int:workflow_id>")
+    @routes.put(f"/workflows/<{ID}:workflow_id>")
     def update(workflow_id: int) -> Response:
         part = required_part(body_object(), "workflow")
         with open_call(sandbox) as call:
