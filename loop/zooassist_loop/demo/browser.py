@@ -138,7 +138,8 @@ class VolunteerBrowser:
         answer = self._session.request(method, url, timeout=TIMEOUT, **options)
         if not answer.ok:
             raise Refused(
-                f"{method} {url}: expected success, got {answer.status_code} {answer.text[:200]!r}; "
+                f"{method} {url}: expected success, got {answer.status_code} "
+                f"{answer.text[:200]!r}; "
                 "is the sandbox running, and does this volunteer exist?"
             )
         return dict(answer.json())

@@ -68,7 +68,8 @@ def find_sources(picture: npt.NDArray[np.uint8]) -> list[Source]:
     )
     height, width = grey.shape
     sources = []
-    for row, (r20, r80) in zip(found[np.argsort(-found["flux"])], radii[np.argsort(-found["flux"])]):
+    for index in np.argsort(-found["flux"]):
+        row, (r20, r80) = found[index], radii[index]
         source = Source(*(float(row[key]) for key in ("x", "y", "a", "b")), float(r20), float(r80))
         half = source.half_stamp
         inside = half <= source.x < width - half and half <= source.y < height - half
@@ -114,8 +115,8 @@ def cut_galaxies(folder: Path, count: int) -> DemoData:
     sources = find_sources(picture)
     if len(sources) < count:
         raise BadInput(
-            f"the deep field holds {len(sources)} galaxies that can be cut, {count} were asked for; "
-            f"use --subjects {len(sources)} or fewer"
+            f"the deep field holds {len(sources)} galaxies that can be cut, {count} were asked "
+            f"for; use --subjects {len(sources)} or fewer"
         )
     folder.mkdir(parents=True, exist_ok=True)
     galaxies = []

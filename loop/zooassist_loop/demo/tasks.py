@@ -1,4 +1,4 @@
-"""What does the demo's workflow ask? One outline per galaxy, with four Galaxy Zoo questions on it."""
+"""What does the demo's workflow ask? An outline per galaxy, with four questions on it."""
 
 from __future__ import annotations
 
