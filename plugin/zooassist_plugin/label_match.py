@@ -1,8 +1,9 @@
 """Which of a model's questions does a workflow ask, and in which order are its answers?
 
 A question fits when the words agree, of the question and of every answer: upper and lower case,
-punctuation, markup and pictures do not count, and answers may come in another order. Nothing is
-guessed; what does not fit is reported in words that a person can act on.
+punctuation, spaces, markup, pictures and American or British spelling do not count, and answers
+may come in another order. Nothing is guessed; what does not fit is reported in words that a person
+can act on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ from types import MappingProxyType
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import Answer, LabelSchema, Question
 from zooassist_plugin.task_text import slug
+
+# British -> American, as far as Zooniverse's trees and workflows have been seen to differ.
+SPELLINGS = {
+    "artefact": "artifact",
+    "artefacts": "artifacts",
+    "centre": "center",
+    "colour": "color",
+    "grey": "gray",
+    "unrecognisable": "unrecognizable",
+}
 
 _NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 
@@ -139,9 +150,13 @@ def _match_answers(question: Question, asked: Question) -> tuple[tuple[int, ...]
 
 
 def _words(question: Question) -> set[str]:
-    return {slug(text) for text in (question.text, question.name)} - {""}
+    return {_key(question.text), _key(question.name)} - {""}
 
 
 def _answer_words(question: Question, answer: Answer) -> set[str]:
     part = answer.column.removeprefix(f"{question.name}_")
-    return {slug(text) for text in (answer.label, part)} - {""}
+    return {_key(answer.label), _key(part)} - {""}
+
+
+def _key(text: str) -> str:
+    return "".join(SPELLINGS.get(word, word) for word in slug(text).split("-"))

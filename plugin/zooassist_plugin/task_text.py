@@ -12,7 +12,8 @@ from zooassist_plugin.errors import BadInput
 _IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
-_MARKUP = re.compile(r"(^|\s)(#{1,6}|[-*>])\s+|[*_`~]{1,3}")
+_MARKUP = re.compile(r"(^|\s)(#{1,6}|\*)\s+|[*_`~]{1,3}")
+_ACCENTS = re.compile(r"([a-z])[\u0300-\u036f]+")
 _EXTENSION = re.compile(r"\.(png|jpe?g|gif|svg|webp)$", re.IGNORECASE)
 
 
@@ -39,8 +40,8 @@ def plain_text(markdown: str) -> str:
 def slug(text: str) -> str:
     """Return `text` as lower-case words joined by hyphens; empty when it holds none.
 
-    Accents are dropped, letters of other scripts kept; an underscore becomes a hyphen, so that
-    the one underscore of a label column always separates question and answer.
+    Accents on Latin letters are dropped, letters of other scripts kept; an underscore becomes a
+    hyphen, so that the one underscore of a label column always separates question and answer.
 
     Examples
     --------
@@ -48,8 +49,8 @@ def slug(text: str) -> str:
     'cant-tell-e'
     """
     decomposed = unicodedata.normalize("NFKD", plain_text(text)).casefold()
-    letters = "".join(c for c in decomposed if not unicodedata.combining(c) and c not in "'’`")
-    return re.sub(r"[\W_]+", "-", letters).strip("-")
+    letters = unicodedata.normalize("NFC", _ACCENTS.sub(r"\1", decomposed))
+    return re.sub(r"[\W_]+", "-", re.sub(r"['’`]", "", letters)).strip("-")
 
 
 def resolve_strings(tasks: Mapping[str, Any], strings: Mapping[str, Any] | None) -> dict[str, Any]:

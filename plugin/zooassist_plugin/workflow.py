@@ -184,7 +184,11 @@ def steps_of(
 
     if first_task in tasks:
         made.append(make(0, first_task))
-        rest = [key for key in rest if key != first_task]
+        if first_task in rest:
+            rest.remove(first_task)
+        else:
+            # A first task inside a combo: the classifier then takes the last task out by mistake.
+            del rest[-1:]
     made += [
         make(number, key)
         for number, key in enumerate(rest, start=1)

@@ -1,11 +1,18 @@
+import gzip
+import json
 import re
+from pathlib import Path
 
 import pytest
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_match import LabelPair, match_labels
-from zooassist_plugin.label_schema import schema_from_tasks
+from zooassist_plugin.label_schema import resolve_strings, schema_from_tasks
 from zooassist_plugin.trees import TREES
+
+GALAXY_ZOO = (
+    Path(__file__).parents[2] / "../shared/data/exports/galaxyzoo-workflow_6122_v28.30.json.gz"
+)
 
 
 def question(text, *labels, kind="single"):
@@ -72,3 +79,25 @@ def test_overrides_must_name_what_exists():
         match_labels(TREES["gz2"], workflow, {"T7": "bar"})
     with pytest.raises(BadInput, match="no question is named 'bars'"):
         match_labels(TREES["gz2"], workflow, {"T0.0.0": "bars"})
+
+
+def test_the_real_galaxy_zoo_workflow_against_the_gz_decals_tree():
+    if not GALAXY_ZOO.exists():
+        pytest.skip("needs the real Galaxy Zoo workflow, beside the checkout in ../shared/data")
+    with gzip.open(GALAXY_ZOO) as file:
+        version = json.load(file)
+    workflow = schema_from_tasks(resolve_strings(version["tasks"], version["strings"]), "T0")
+    match = match_labels(TREES["gz-decals"], workflow)
+    assert match.pairs == (
+        LabelPair("T0", "smooth-or-featured", (0, 1, 2)),  # "Star or Artefact", with a picture
+        LabelPair("T1", "how-rounded", (0, 1, 2)),  # "Inbetween"
+        LabelPair("T3", "edge-on-bulge", (2, 0, 1)),
+        LabelPair("T4", "bar", (2, 1, 0)),
+        LabelPair("T5", "has-spiral-arms", (0, 1)),
+        LabelPair("T6", "spiral-winding", (0, 1, 2)),
+        LabelPair("T7", "spiral-arm-count", (0, 1, 2, 3, 4, 5)),
+    )
+    # This version of the workflow asks for three sizes of bulge, the tree for five; one answer
+    # carries a note to the translators.
+    assert [misfit.split()[0] for misfit in match.misfits] == ["T2", "T8", "T10", "T11"]
+    assert "only the workflow has '(new image, edge and inclined) Yes'" in match.misfits[0]
