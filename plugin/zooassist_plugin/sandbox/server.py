@@ -73,6 +73,19 @@ def _stop(server: BaseWSGIServer, loop: threading.Thread) -> None:
 
 
 @contextmanager
+def opened_sandbox(
+    state: Path, *, public_url: str = "", **options: Unpack[SandboxOptions]
+) -> Iterator[Sandbox]:
+    """Open a state folder without listening or running jobs: for seeding."""
+    app = create_app(SandboxConfig(state, public_url or "http://127.0.0.1", **options))
+    sandbox: Sandbox = app.extensions["sandbox"]
+    try:
+        yield sandbox
+    finally:
+        sandbox.store.close()
+
+
+@contextmanager
 def running_sandbox(
     state: Path,
     port: int = 0,
