@@ -15,7 +15,7 @@ from zooassist_exporters.classifications import ExportRow
 from zooassist_exporters.extracts import Answered, UnexpectedValue, answers_of
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.rules import Rules
-from zooassist_exporters.workflows import WorkflowVersions
+from zooassist_exporters.workflows import WorkflowExport
 from zooassist_plugin.errors import BadInput
 
 
@@ -73,13 +73,13 @@ class _Collector:
     """Adds rows to the records; holds the numbering of users and answers."""
 
     def __init__(
-        self, rules: Rules, versions: WorkflowVersions | None, problems: ProblemList
+        self, rules: Rules, workflows: WorkflowExport | None, problems: ProblemList
     ) -> None:
         self.records = VoteRecords()
-        self._rules, self._versions, self._problems = rules, versions, problems
+        self._rules, self._workflows, self._problems = rules, workflows, problems
         self._users: dict[str, int] = {}
         self._key_codes: dict[AnswerKey, int] = {}
-        self._types: dict[str, Mapping[str, str]] = {}
+        self._types: dict[tuple[int, str], Mapping[str, str]] = {}
 
     def add(self, row: ExportRow) -> None:
         """Count one classification, unless a rule leaves it out."""
@@ -109,19 +109,21 @@ class _Collector:
             return -1 - position  # unknown: never the same as another
         return self._users.setdefault(user, len(self._users))
 
-    def _types_of(self, version: str) -> Mapping[str, str]:
-        if self._versions is None:
+    def _types_of(self, workflow_id: int, version: str) -> Mapping[str, str]:
+        if self._workflows is None:
             return {}
-        if version not in self._types:
-            exact = self._versions.exact(version)
+        place = (workflow_id, version)
+        if place not in self._types:
+            exact = self._workflows.versions(workflow_id).exact(version)
             # A version the export lacks may have had other tasks: judge by the annotations then.
-            self._types[version] = {} if exact is None else exact.types()
-        return self._types[version]
+            self._types[place] = {} if exact is None else exact.types()
+        return self._types[place]
 
     def _answers(self, row: ExportRow) -> Iterable[Answered]:
         """Return one answer per question: the first given, for subtasks that of the first mark."""
+        types = self._types_of(row.workflow_id, row.workflow_version)
         chosen: dict[tuple[str, str], Answered] = {}
-        for item in answers_of(row.annotations, self._types_of(row.workflow_version)):
+        for item in answers_of(row.annotations, types):
             if isinstance(item, UnexpectedValue):
                 self._problems.add(
                     Problem(
@@ -152,7 +154,7 @@ class _Collector:
 def collect_votes(
     rows: Iterable[ExportRow | Problem],
     rules: Rules,
-    versions: WorkflowVersions | None,
+    workflows: WorkflowExport | None,
     problems: ProblemList,
 ) -> VoteRecords:
     """Read every row once and keep its votes.
@@ -161,7 +163,7 @@ def collect_votes(
     ----------
     rows : iterable
         Of a `ClassificationFile`.
-    versions : WorkflowVersions, optional
+    workflows : WorkflowExport, optional
         Says which tasks are questions; without it the annotations' look decides.
     problems : ProblemList
         Gets what could not be read.
@@ -169,9 +171,10 @@ def collect_votes(
     Raises
     ------
     BadInput
-        When the rows are of several workflows and the rules name none, or none is of theirs.
+        When the rows are of several workflows and the rules name none, none is of theirs, or the
+        workflow export lacks their workflow.
     """
-    collector = _Collector(rules, versions, problems)
+    collector = _Collector(rules, workflows, problems)
     for row in rows:
         if isinstance(row, Problem):
             problems.add(row)

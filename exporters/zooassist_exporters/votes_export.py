@@ -23,7 +23,7 @@ from zooassist_exporters.training_set import SubjectRow, write_training_set
 from zooassist_exporters.training_set_writer import check_free, staging_folder
 from zooassist_exporters.vote_records import VoteRecords, collect_votes
 from zooassist_exporters.workflow_answers import columns_of_workflow
-from zooassist_exporters.workflows import read_workflows
+from zooassist_exporters.workflows import WorkflowExport
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 
@@ -111,18 +111,17 @@ def export_votes(
     if given.like is not None and given.workflows is None:
         raise BadInput("--like needs --workflows, to know which answers the volunteers could give")
     problems = ProblemList() if problems is None else problems
-    versions = (
-        None if given.workflows is None else read_workflows(given.workflows, rules.workflow_id)
-    )
+    workflows = None if given.workflows is None else WorkflowExport(given.workflows)
     with ClassificationFile(given.classifications) as file:
-        records = collect_votes(file.rows(), rules, versions, problems)
+        records = collect_votes(file.rows(), rules, workflows, problems)
         sources = [file.file.source()]
     notes: tuple[str, ...] = ()
-    if versions is None:
+    if workflows is None or not records.workflow_ids:
         columns = columns_as_seen(records.keys, rules)
     else:
-        columns = columns_of_workflow(records.keys, versions, rules)
-        sources += [versions.source] if versions.source is not None else []
+        [workflow_id] = records.workflow_ids
+        columns = columns_of_workflow(records.keys, workflows.versions(workflow_id), rules)
+        sources.append(workflows.source)
     _list_misfits(columns, records, problems)
     if given.like is not None:
         columns, notes = columns_of_model(columns, given.like, rules)
@@ -153,7 +152,7 @@ def export_votes(
         columns.schema,
         totals=votes.totals,
         sources=sources,
-        options=_options(rules, dropped, problems, versions is not None),
+        options=_options(rules, dropped, problems, workflows is not None),
         overwrite=overwrite,
     )
     return VotesReport(

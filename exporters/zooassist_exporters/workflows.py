@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import orjson
 
-from zooassist_exporters.digests import Source
 from zooassist_exporters.export_file import ExportFile
 from zooassist_exporters.problems import Problem
 from zooassist_plugin.errors import BadInput
@@ -88,10 +87,9 @@ class WorkflowVersions:
         Of one workflow, at least one.
     """
 
-    def __init__(self, versions: list[WorkflowVersion], source: Source | None = None) -> None:
+    def __init__(self, versions: list[WorkflowVersion]) -> None:
         self._versions = sorted(versions, key=lambda entry: entry.version)
         self._exact = {entry.version: entry for entry in self._versions}
-        self.source = source
 
     @property
     def newest(self) -> WorkflowVersion:
@@ -115,56 +113,68 @@ class WorkflowVersions:
         return next(later, self.newest)
 
 
-def read_workflows(path: str | Path, workflow_id: int | None = None) -> WorkflowVersions:
-    """Read the versions of one workflow.
+class WorkflowExport:
+    """A workflow export: every version of every workflow of a project.
+
+    A row is decoded when its workflow is asked for, so that a broken one elsewhere does no harm.
 
     Parameters
     ----------
     path : str or Path
-        A workflow export (CSV, gzip allowed).
-    workflow_id : int, optional
-        Which workflow; needed when the export holds several.
+        ``.csv`` or ``.csv.gz``.
 
     Raises
     ------
     BadInput
-        When the file is no workflow export, lacks the workflow, or a row of it cannot be read.
+        When the file is no workflow export.
     """
-    found: dict[int, list[WorkflowVersion]] = {}
-    with ExportFile(path, REQUIRED, "workflow export") as file:
-        name = file.name
-        for item in _versions(file):
-            found.setdefault(item.workflow_id, []).append(item)
-        source = file.source()
-    if workflow_id is None and len(found) == 1:
-        [workflow_id] = found
-    if workflow_id not in found:
-        listed = ", ".join(map(str, sorted(found))) or "none"
-        wanted = "one workflow" if workflow_id is None else f"workflow {workflow_id}"
-        raise BadInput(
-            f"{name}: expected {wanted}, found workflows: {listed}; "
-            "choose with --workflow-id, or give the export of the right project"
-        )
-    return WorkflowVersions(found[workflow_id], source)
 
+    def __init__(self, path: str | Path) -> None:
+        self._rows: dict[str, list[tuple[int, list[str]]]] = {}
+        self._decoded: dict[int, WorkflowVersions] = {}
+        with ExportFile(path, REQUIRED, "workflow export") as file:
+            self.name = file.name
+            self._at = {column: file.header.index(column) for column in REQUIRED}
+            for item in file.rows():
+                if isinstance(item, Problem):
+                    raise BadInput(f"{file.name}: {item}")
+                self._rows.setdefault(item[1][self._at["workflow_id"]], []).append(item)
+            self.source = file.source()
 
-def _versions(file: ExportFile) -> Iterator[WorkflowVersion]:
-    at = {column: file.header.index(column) for column in REQUIRED}
-    for item in file.rows():
-        if isinstance(item, Problem):
-            raise BadInput(f"{file.name}: {item}")
-        number, cells = item
+    def versions(self, workflow_id: int) -> WorkflowVersions:
+        """Return the versions of one workflow.
+
+        Raises
+        ------
+        BadInput
+            When the export has no such workflow, or a row of it cannot be read.
+        """
+        if workflow_id in self._decoded:
+            return self._decoded[workflow_id]
+        rows = self._rows.get(str(workflow_id))
+        if rows is None:
+            raise BadInput(
+                f"{self.name}: expected workflow {workflow_id}, found workflows: "
+                f"{', '.join(self._rows) or 'none'}; give the export of the right project"
+            )
+        decoded = WorkflowVersions([self._version(number, cells) for number, cells in rows])
+        self._decoded[workflow_id] = decoded
+        return decoded
+
+    def _version(self, number: int, cells: list[str]) -> WorkflowVersion:
+        cell = {column: cells[at] for column, at in self._at.items()}
         try:
-            yield WorkflowVersion(
-                workflow_id=int(cells[at["workflow_id"]]),
-                version=Version(int(cells[at["version"]]), int(cells[at["minor_version"]])),
-                first_task=cells[at["first_task"]],
-                tasks=resolve_strings(
-                    orjson.loads(cells[at["tasks"]]), orjson.loads(cells[at["strings"]])
-                ),
+            tasks, strings = orjson.loads(cell["tasks"]), orjson.loads(cell["strings"])
+            if not isinstance(tasks, dict) or not isinstance(strings, dict):
+                raise ValueError("tasks or strings that are no JSON object")
+            return WorkflowVersion(
+                workflow_id=int(cell["workflow_id"]),
+                version=Version(int(cell["version"]), int(cell["minor_version"])),
+                first_task=cell["first_task"],
+                tasks=resolve_strings(tasks, strings),
             )
         except (ValueError, BadInput) as error:
             raise BadInput(
-                f"{file.name}: row {number}: expected numbers and JSON in the columns of a "
+                f"{self.name}: row {number}: expected numbers and JSON in the columns of a "
                 f"workflow export, got: {error}; download the file again"
             ) from error

@@ -35,7 +35,7 @@ def as_csv(columns, rows):
     return text.getvalue()
 
 
-def classification(number, annotations, *, subject=7, user="ada", minute=None, **changes):
+def classification(number, marks, *, subject=7, user="ada", minute=None, **changes):
     """One row of an export: self-written, in the columns and formats of Panoptes."""
     minute = number if minute is None else minute
     row = {
@@ -48,7 +48,7 @@ def classification(number, annotations, *, subject=7, user="ada", minute=None, *
         "workflow_version": "2.1",
         "created_at": f"2026-06-01 {10 + minute // 60:02d}:{minute % 60:02d}:00 UTC",
         "metadata": {"live_project": True, "classifier_version": "2.0"},
-        "annotations": annotations,
+        "annotations": marks,
         "subject_data": {str(subject): {"retired": None, "name": f"galaxy {subject}"}},
         "subject_ids": subject,
     } | changes
