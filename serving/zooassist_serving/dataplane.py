@@ -1,0 +1,225 @@
+"""Which models do we hold, and what do they say of these images? Every door calls this object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import numpy as np
+
+from zooassist_plugin.errors import BadInput, ZooassistError
+from zooassist_plugin.label_match import LabelMatch
+from zooassist_plugin.model_card import ModelCard, Preprocessing
+from zooassist_plugin.proposals import Proposal
+from zooassist_plugin.shapes import Ellipse
+from zooassist_plugin.workflow import Workflow
+from zooassist_serving.model_folder import ModelFolder
+from zooassist_serving.outline import outline_ellipse
+from zooassist_serving.predictions import Prediction
+from zooassist_serving.preprocessing import MAX_PIXELS, Rgb, decode_image, prepare
+from zooassist_serving.proposer import propose_answers
+from zooassist_serving.runtime import OnnxRuntime, usable_cores
+from zooassist_serving.vote_summary import summarise
+
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image to predict.
+
+    Attributes
+    ----------
+    name : str
+        As the user knows it: a path, an upload's name, a URL.
+    data : bytes, or a function that fetches them
+        A function may raise a `ZooassistError` or `OSError`: this item has failed then.
+    """
+
+    name: str
+    data: bytes | Callable[[], bytes]
+    subject_id: int | None = None
+    frame: int = 0
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A prediction with the proposal made of it; `size` is (width, height) of the image."""
+
+    prediction: Prediction
+    proposal: Proposal | None
+    size: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is kept of a decoded image; the full-size pixels are let go at once."""
+
+    item: Item
+    prepared: Rgb | None = None
+    size: tuple[int, int] | None = None
+    outline: Ellipse | None = None
+    error: str | None = None
+
+
+class DataPlane:
+    """The models of one process; safe to use from several threads.
+
+    Parameters
+    ----------
+    folders : sequence of ModelFolder
+        Verified; no two of one name.
+    threads : int, optional
+        For the graph and, apart from it, for decoding; all usable cores by default.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[ModelFolder],
+        *,
+        threads: int | None = None,
+        device: str = "cpu",
+        batch_size: int = BATCH_SIZE,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        if batch_size < 1:
+            raise BadInput(f"batch size: expected 1 or more, got {batch_size}")
+        self._cards: dict[str, ModelCard] = {}
+        self._runtimes: dict[str, OnnxRuntime] = {}
+        # One session per graph: two cards may share one.
+        by_digest: dict[str, OnnxRuntime] = {}
+        for folder in folders:
+            card = folder.card
+            if card.name in self._cards:
+                raise BadInput(f"two models are named {card.name!r}; give one another name")
+            if card.sha256 not in by_digest:
+                by_digest[card.sha256] = OnnxRuntime(
+                    folder.onnx_path, threads=threads, device=device, sha256=card.sha256
+                )
+            self._cards[card.name] = card
+            self._runtimes[card.name] = by_digest[card.sha256]
+        self._decoders = threads or usable_cores()
+        self._batch_size, self._max_pixels = batch_size, max_pixels
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the models."""
+        return tuple(self._cards)
+
+    def live(self) -> bool:
+        """Whether the process works at all."""
+        return True
+
+    def ready(self) -> bool:
+        """Whether every model is loaded, so that the next request waits for none."""
+        return all(runtime.is_loaded for runtime in self._runtimes.values())
+
+    def warm_up(self) -> None:
+        """Load every model and run it once: the first run of a session is slow."""
+        for name, card in self._cards.items():
+            side = card.preprocessing.size
+            self._runtimes[name].run(np.zeros((1, side, side, 3), dtype=np.uint8))
+
+    def metadata(self, name: str) -> ModelCard:
+        """Return the card of a model.
+
+        Raises
+        ------
+        BadInput
+            When there is no such model.
+        """
+        if name not in self._cards:
+            raise BadInput(f"model {name!r}: expected one of {', '.join(self._cards) or 'none'}")
+        return self._cards[name]
+
+    def predict(self, name: str, items: Iterable[Item]) -> Iterator[Prediction]:
+        """Predict images in the order they come; a bad one becomes a row with an error.
+
+        `items` is read one batch ahead and never held as a whole.
+        """
+        for look, prediction in self._predict(self.metadata(name), items, outline=False):
+            del look
+            yield prediction
+
+    def propose(
+        self, name: str, items: Iterable[Item], workflow: Workflow, match: LabelMatch
+    ) -> Iterator[Proposed]:
+        """Predict subjects and make proposals of the predictions; every item needs a subject id."""
+        card = self.metadata(name)
+        for look, prediction in self._predict(card, items, outline=True):
+            proposal = None
+            if prediction.error is None:
+                proposal = propose_answers(prediction, card, workflow, match, outline=look.outline)
+            yield Proposed(prediction, proposal, look.size)
+
+    def _predict(
+        self, card: ModelCard, items: Iterable[Item], *, outline: bool
+    ) -> Iterator[tuple[_Look, Prediction]]:
+        card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
+        todo = iter(items)
+        with ThreadPoolExecutor(self._decoders, thread_name_prefix="decode") as pool:
+
+            def submit() -> list[Future[_Look]]:
+                batch = list(islice(todo, self._batch_size))
+                return [pool.submit(self._look, i, card.preprocessing, outline) for i in batch]
+
+            coming = submit()
+            while coming:
+                # The next batch is decoded while this one is in the graph.
+                looks, coming = [future.result() for future in coming], submit()
+                yield from self._run(card, looks)
+
+    def _look(self, item: Item, spec: Preprocessing, outline: bool) -> _Look:
+        try:
+            data = item.data if isinstance(item.data, bytes) else item.data()
+            image = decode_image(data, self._max_pixels)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            return _Look(item, error=f"cannot be read: {reason}; check that it is there")
+        except ZooassistError as error:
+            return _Look(item, error=str(error))
+        return _Look(
+            item,
+            prepared=prepare(image, spec),
+            size=(image.shape[1], image.shape[0]),
+            outline=outline_ellipse(image) if outline else None,
+        )
+
+    def _run(self, card: ModelCard, looks: Sequence[_Look]) -> Iterator[tuple[_Look, Prediction]]:
+        stack = [look.prepared for look in looks if look.prepared is not None]
+        outputs = self._runtimes[card.name].run(np.stack(stack)) if stack else {}
+        alphas = outputs.get("concentrations", np.zeros((0, 1, 1), dtype=np.float32))
+        sound = np.isfinite(alphas).all((1, 2)) & (alphas > 0).all((1, 2))
+        summary = summarise(alphas[sound], card.schema_of_votes) if sound.any() else None
+        place = np.cumsum(sound) - 1
+        embeddings = outputs.get("embedding")
+        row = -1
+        for look in looks:
+            row += look.prepared is not None
+            error = look.error
+            if error is None and not sound[row]:
+                error = "the model's answer is not finite; report this image to its author"
+            named = partial(
+                Prediction,
+                model=card.name,
+                model_version=card.version,
+                image=None if look.item.subject_id is not None else look.item.name,
+                subject_id=look.item.subject_id,
+                frame=look.item.frame,
+            )
+            if error is not None or summary is None:
+                yield look, named(error=error)
+                continue
+            i = int(place[row])
+            prediction = named(
+                fractions=summary.fractions[i],
+                lower90=summary.lower90[i],
+                upper90=summary.upper90[i],
+                asked=summary.asked[i],
+                uncertainty=float(summary.uncertainty[i]),
+                embedding=None if embeddings is None else embeddings[row],
+            )
+            yield look, prediction

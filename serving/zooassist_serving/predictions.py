@@ -1,0 +1,217 @@
+"""What is a prediction, and how are many of them kept? One parquet row per image."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from zooassist_plugin import __version__
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.label_schema import LabelSchema
+from zooassist_plugin.model_card import ModelCard
+from zooassist_serving.posteriors import Floats
+
+ROWS_PER_GROUP = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of one image, or why it says nothing.
+
+    Attributes
+    ----------
+    image : str or None
+        Path or name, where there is no subject.
+    fractions, lower90, upper90 : array of shape (columns,)
+        Expected vote fraction among those asked, and its central 90 % interval.
+    asked : array of shape (questions,)
+    uncertainty : float or None
+        See `zooassist_serving.vote_summary.uncertainty`.
+    error : str or None
+        Why this image failed; then the arrays are None.
+    """
+
+    model: str
+    model_version: str
+    image: str | None = None
+    subject_id: int | None = None
+    frame: int = 0
+    fractions: Floats | None = None
+    lower90: Floats | None = None
+    upper90: Floats | None = None
+    asked: Floats | None = None
+    uncertainty: float | None = None
+    embedding: NDArray[np.float32] | None = None
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.image is None and self.subject_id is None:
+            raise BadInput("a prediction needs an image name or a subject id, got neither")
+        values = (self.fractions, self.lower90, self.upper90, self.asked, self.uncertainty)
+        if any((value is None) == (self.error is None) for value in values):
+            raise BadInput(f"{self.item}: expected either all values or an error")
+
+    @property
+    def item(self) -> str:
+        """Name for messages: ``subject 5678`` or the image's path."""
+        return f"subject {self.subject_id}" if self.image is None else self.image
+
+
+def arrow_schema(card: ModelCard, embedding: int | None = None) -> pa.Schema:
+    """Columns of a predictions file.
+
+    Parameters
+    ----------
+    embedding : int, optional
+        Number of features, when embeddings are kept.
+    """
+    schema = card.schema_of_votes
+    value_columns = [
+        f"{column}_{part}"
+        for column in schema.columns
+        for part in ("fraction", "lower90", "upper90")
+    ]
+    value_columns += [f"{question.name}_asked" for question in schema.questions]
+    fields = [
+        pa.field("subject_id", pa.int64()),
+        pa.field("image", pa.string()),
+        pa.field("frame", pa.int32(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("model_version", pa.string(), nullable=False),
+        *(pa.field(name, pa.float32()) for name in value_columns),
+        pa.field("uncertainty", pa.float32()),
+        pa.field("error", pa.string()),
+    ]
+    if embedding is not None:
+        fields.append(pa.field("embedding", pa.list_(pa.float32(), embedding)))
+    metadata = {
+        "encoding-type": "zooassist-predictions",
+        "encoding-version": "0.1.0",
+        "producer": f"zooassist {__version__}",
+        "model": card.name,
+        "model_version": card.version,
+        "label_schema": json.dumps(schema.to_json(), ensure_ascii=False),
+    }
+    return pa.schema(fields, metadata=metadata)
+
+
+class PredictionWriter:
+    """Writes predictions as they come; the file appears when all are written, or not at all.
+
+    Used as a context manager. Memory is bounded by `ROWS_PER_GROUP` rows.
+    """
+
+    def __init__(self, path: Path, card: ModelCard, *, embedding: bool = False) -> None:
+        features = None
+        if embedding:
+            spec = card.output("embedding")
+            if spec is None or not isinstance(spec.shape[-1], int):
+                raise BadInput(f"model {card.name}: has no embedding; leave out --embedding")
+            features = spec.shape[-1]
+        self._path, self._labels = path, card.schema_of_votes
+        self._schema = arrow_schema(card, features)
+        self._embedding = embedding
+        self._rows: list[dict[str, Any]] = []
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
+
+    def __enter__(self) -> PredictionWriter:
+        if not self._path.parent.is_dir():
+            raise BadInput(f"{self._path.parent}: expected a folder to write into, found none")
+        self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        return self
+
+    def write(self, prediction: Prediction) -> None:
+        """Add one row."""
+        self._rows.append(row_of(prediction, self._labels, embedding=self._embedding))
+        if len(self._rows) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows.clear()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None and self._rows:
+                self._flush()
+            self._writer.close()
+            if kind is None:
+                self._temporary.replace(self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def row_of(
+    prediction: Prediction, schema: LabelSchema, *, embedding: bool = False
+) -> dict[str, Any]:
+    """Return a prediction as a flat row with the columns of `arrow_schema`."""
+    row: dict[str, Any] = {
+        "subject_id": prediction.subject_id,
+        "image": prediction.image,
+        "frame": prediction.frame,
+        "model": prediction.model,
+        "model_version": prediction.model_version,
+        "uncertainty": prediction.uncertainty,
+        "error": prediction.error,
+    }
+    parts = {
+        "fraction": prediction.fractions,
+        "lower90": prediction.lower90,
+        "upper90": prediction.upper90,
+    }
+    for part, values in parts.items():
+        if values is not None:
+            named = zip(schema.columns, values.tolist(), strict=True)
+            row.update({f"{column}_{part}": value for column, value in named})
+    if prediction.asked is not None:
+        asked = zip(schema.questions, prediction.asked.tolist(), strict=True)
+        row.update({f"{question.name}_asked": value for question, value in asked})
+    if embedding and prediction.embedding is not None:
+        row["embedding"] = prediction.embedding
+    return row
+
+
+def json_of(prediction: Prediction, schema: LabelSchema) -> dict[str, Any]:
+    """Return a prediction as the JSON object that the HTTP endpoint answers with."""
+    answer: dict[str, Any] = {
+        "image": prediction.image,
+        "subject_id": prediction.subject_id,
+        "frame": prediction.frame,
+        "model": prediction.model,
+        "model_version": prediction.model_version,
+        "error": prediction.error,
+    }
+    row = row_of(prediction, schema)
+    if prediction.error is None:
+        answer["uncertainty"] = prediction.uncertainty
+        answer["questions"] = {
+            question.name: {
+                "asked": row[f"{question.name}_asked"],
+                "answers": [
+                    {
+                        "label": each.label,
+                        "column": each.column,
+                        "fraction": row[f"{each.column}_fraction"],
+                        "lower90": row[f"{each.column}_lower90"],
+                        "upper90": row[f"{each.column}_upper90"],
+                    }
+                    for each in question.answers
+                ],
+            }
+            for question in schema.questions
+        }
+    return answer

@@ -1,0 +1,132 @@
+"""What do concentrations say under a label schema? Fractions, who is asked what, how unsure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.label_schema import LabelSchema
+from zooassist_serving.information import bald
+from zooassist_serving.posteriors import Floats, entropy, expected_fraction, interval
+
+# Votes an image is imagined to get when information is computed. Few, as near retirement.
+EXPECTED_VOTES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class VoteSummary:
+    """Arrays with one row per image.
+
+    Attributes
+    ----------
+    fractions, lower90, upper90 : array of shape (images, columns)
+        Mean and central 90 % interval of the vote fraction among those who are asked.
+    asked : array of shape (images, questions)
+        Expected proportion of volunteers that reach the question.
+    uncertainty : array of shape (images,)
+        See `uncertainty`.
+    """
+
+    fractions: Floats
+    lower90: Floats
+    upper90: Floats
+    asked: Floats
+    uncertainty: Floats
+
+
+def summarise(concentrations: NDArray[np.float32], schema: LabelSchema) -> VoteSummary:
+    """Summarise a model's output.
+
+    Parameters
+    ----------
+    concentrations : array of shape (images, samples, columns)
+        In the schema's order of columns; positive.
+
+    Raises
+    ------
+    BadInput
+        When the number of columns is not the schema's.
+    """
+    if concentrations.ndim != 3 or concentrations.shape[2] != len(schema.columns):
+        raise BadInput(
+            f"expected concentrations (images, samples, {len(schema.columns)}), "
+            f"got {concentrations.shape}; schema and graph are not of the same model"
+        )
+    parts = [concentrations[:, :, where] for where in schema.slices.values()]
+    fractions = np.concatenate([expected_fraction(part) for part in parts], axis=1)
+    ends = [interval(part) for part in parts]
+    asked = proportion_asked(schema, fractions)
+    return VoteSummary(
+        fractions=fractions,
+        lower90=np.concatenate([low for low, _ in ends], axis=1),
+        upper90=np.concatenate([high for _, high in ends], axis=1),
+        asked=asked,
+        uncertainty=uncertainty(concentrations, schema, fractions, asked),
+    )
+
+
+def proportion_asked(schema: LabelSchema, fractions: Floats) -> Floats:
+    """Return the expected proportion of volunteers that reach each question.
+
+    The same as `LabelSchema.asked`, for many images at once.
+
+    Parameters
+    ----------
+    fractions : array of shape (images, columns)
+
+    Returns
+    -------
+    array of shape (images, questions)
+        1 for a root; else, summed over the answers that lead here, the parent's proportion times
+        that answer's fraction, at most 1.
+    """
+    column = {name: i for i, name in enumerate(schema.columns)}
+    parent = {name: i for i, q in enumerate(schema.questions) for name in q.columns}
+    asked = np.ones((len(fractions), len(schema.questions)))
+    done: set[int] = set()
+
+    def visit(index: int) -> None:
+        if index in done:
+            return
+        done.add(index)
+        leading = schema.questions[index].asked_after
+        for name in leading:
+            visit(parent[name])
+        if leading:
+            paths = sum(asked[:, parent[name]] * fractions[:, column[name]] for name in leading)
+            asked[:, index] = np.minimum(paths, 1.0)
+
+    for index in range(len(schema.questions)):
+        visit(index)
+    return asked
+
+
+def uncertainty(
+    concentrations: NDArray[np.float32], schema: LabelSchema, fractions: Floats, asked: Floats
+) -> Floats:
+    """How much is there to learn about each image? One number per image, larger is less sure.
+
+    With several samples: BALD in nats, summed over the questions, each with the votes it can
+    expect out of `EXPECTED_VOTES`. With one sample BALD is zero by construction; then it is the
+    entropy of the expected fractions, as a share of its maximum, averaged over the questions with
+    the proportion asked as weight: 0 to 1. The two scales don't compare.
+
+    Returns
+    -------
+    array of shape (images,)
+    """
+    total = np.zeros(len(concentrations))
+    if concentrations.shape[1] > 1:
+        for i, where in enumerate(schema.slices.values()):
+            votes = np.rint(EXPECTED_VOTES * asked[:, i]).astype(np.int64)
+            total += bald(concentrations[:, :, where], votes)
+        return total
+    for i, where in enumerate(schema.slices.values()):
+        answers = where.stop - where.start
+        if answers > 1:
+            total += asked[:, i] * entropy(fractions[:, where]) / np.log(answers)
+    mean: Floats = total / np.maximum(asked.sum(1), 1e-12)
+    return mean
