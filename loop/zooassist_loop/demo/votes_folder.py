@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from zooassist_exporters.images import Wanted, stage_images
+from zooassist_exporters.training_set_layout import IMAGES
 from zooassist_exporters.votes_csv import VotesTable, read_votes_csv
 from zooassist_exporters.votes_csv_export import open_images
 from zooassist_loop.demo.galaxies import DemoData, DemoGalaxy
@@ -65,6 +66,7 @@ def read_votes_folder(
         )
     table = read_votes_csv(votes_csv)
     chosen = _choose(table, count, seed)
+    (out / IMAGES).mkdir(parents=True, exist_ok=True)
     with open_images(None, votes_csv) as source:
         wanted = [
             Wanted(subject, {}, (file,) if file else ())
