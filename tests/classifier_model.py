@@ -76,9 +76,14 @@ def shown(workflow, payload):
             "toolType": tool["type"],
             "frame": frame,
             "geometry": geometry,
-            "annotations": datum.get("annotations", []),
+            "annotations": _listed(datum.get("annotations", [])),
         }
     return list(marks.values())
+
+
+def _listed(annotations):
+    """Subtask answers come as a list, or as a map by their ids."""
+    return list(annotations.values()) if isinstance(annotations, dict) else annotations
 
 
 def is_kept(mark):

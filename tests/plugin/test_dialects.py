@@ -255,6 +255,23 @@ def test_a_returned_tool_index_0_is_corrected_by_the_subtask_keys():
     assert mark_from_v2({**returned, "details": []}).tool_index == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"frame": -1}, "frame: Input should be greater than or equal to 0, got -1"),
+        ({"frame": "first"}, "frame: Input should be a valid integer"),
+        ({"x": None}, "point"),
+    ],
+)
+def test_an_unreadable_mark_is_bad_input_in_both_versions(change, words):
+    with pytest.raises(BadInput, match=words):
+        mark_from_v1({"tool": 0, "x": 1, "y": 2} | change)
+    with pytest.raises(BadInput, match=words):
+        mark_from_v2({"toolType": "point", "x": 1, "y": 2} | change)
+    with pytest.raises(BadInput, match="details: expected a list of objects"):
+        mark_from_v2({"toolType": "point", "x": 1, "y": 2, "details": [1]})
+
+
 def test_an_unreadable_mark_is_named_by_its_place():
     drawn = [{"toolType": "point", "x": 1, "y": 2}, {"toolType": "point", "x": 1}]
     with pytest.raises(BadInput, match=r"task T0, mark 1: point.y"):

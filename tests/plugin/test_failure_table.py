@@ -253,7 +253,7 @@ def test_row_numbers_past_every_image_are_refused():
 
 
 def test_row_provenance_that_is_no_json_is_refused():
-    with pytest.raises(Unpresentable, match="plain JSON with finite numbers"):
+    with pytest.raises(Unpresentable, match="payload: not JSON"):
         write([], workflow_json(), provenance={"max_conf": math.nan})
 
 
@@ -317,6 +317,17 @@ def test_a_drawing_task_behind_a_question_in_a_combo_is_routed_by_task_index():
     assert "stepKey" not in entry
     assert entry["taskIndex"] == 1
     assert_intact(first, {"data": [entry]})
+
+
+def test_a_drawing_task_on_no_step_is_refused():
+    steps = [["S0", {"stepKey": "S0", "taskKeys": ["T1"]}]]
+    resource = workflow_json({"T0": drawing("point"), "T1": QUESTION}, steps=steps)
+    refused([Mark(shape=GOOD["point"])], resource, "task T0 is on no step")
+
+
+def test_a_workflow_whose_tools_cannot_be_read_is_refused():
+    resource = workflow_json({"T0": drawing({"type": "point", "max": "many"})})
+    refused([Mark(shape=GOOD["point"])], resource, r"workflow 102: T0.tools.0.max: expected a num")
 
 
 def test_a_workflow_without_drawing_task_is_refused():

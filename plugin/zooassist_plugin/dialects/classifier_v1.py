@@ -170,4 +170,8 @@ def mark_from_v1(mark: Mapping[str, Any], tool_type: str | None = None, task: st
             answers=tuple(SubtaskAnswer(task=k, task_type=t, value=v) for k, t, v in answers),
         )
     except ValidationError as error:
-        raise BadInput(f"mark of task {task}: {error.errors()[0]['msg']}") from error
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"mark of task {task}: {field}: {first['msg']}, got {first['input']!r}"
+        ) from error

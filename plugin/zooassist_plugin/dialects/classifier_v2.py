@@ -83,9 +83,8 @@ def mark_from_v2(
     BadInput
         When the mark does not name a known tool type or its geometry is not usable.
     """
-    own = mark.get("annotations") or ()
-    listed = [*answers, *(own.values() if isinstance(own, Mapping) else own)]
-    keys = [entry.get("task") for entry in [*(mark.get("details") or ()), *listed]]
+    listed = [*answers, *_objects(mark, "annotations")]
+    keys = [entry.get("task") for entry in [*_objects(mark, "details"), *listed]]
     tools = {int(tool) for tool in (_tool_of(key, task) for key in keys) if tool is not None}
     tool_index = tools.pop() if len(tools) == 1 else mark.get("toolIndex") or 0
     try:
@@ -98,7 +97,11 @@ def mark_from_v2(
             mark_id=mark.get("markId"),
         )
     except ValidationError as error:
-        raise BadInput(f"mark of task {task}: {error.errors()[0]['msg']}") from error
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"mark of task {task}: {place}: {first['msg']}, got {first['input']!r}"
+        ) from error
 
 
 def marks_to_v2(task: str, marks: Sequence[Mark]) -> list[dict[str, Any]]:
@@ -158,6 +161,15 @@ def _tool_of(key: object, task: str) -> str | None:
     """Return the tool's number in a subtask key of a drawing task."""
     parts = str(key).split(".")
     return parts[1] if len(parts) == 3 and parts[0] == task and parts[1].isdigit() else None
+
+
+def _objects(mark: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return a mark's list of objects, which may also be a map by id or left out."""
+    value = mark.get(key) or ()
+    entries = list(value.values()) if isinstance(value, Mapping) else value
+    if not isinstance(entries, list | tuple) or not all(isinstance(e, Mapping) for e in entries):
+        raise BadInput(f"{key}: expected a list of objects, got {value!r}")
+    return list(entries)
 
 
 def _list(mark: Mapping[str, Any], key: str, tool_type: str) -> list[Any]:

@@ -6,6 +6,7 @@ others or read back from Caesar.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,12 @@ def payload_problems(payload: object, workflow: Workflow, frames: int = 1) -> tu
     marks = payload.get("data")
     if not isinstance(marks, list):
         return ('payload: expected a list under "data": the page would crash without it',)
+    try:
+        json.dumps(payload, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        return (
+            f"payload: not JSON ({error}): Caesar would store it as text, the page would crash",
+        )
     if not marks:
         return ()
     problems = list(workflow_obstacles(workflow))
@@ -50,7 +57,7 @@ def _mark_problem(mark: object, workflow: Workflow, frames: int, seen: set[str])
     if not isinstance(mark, Mapping):
         return f"expected an object, got {mark!r}"
     name = mark.get("markId")
-    if name is not None and not isinstance(name, str):
+    if "markId" in mark and not (isinstance(name, str) and name):
         return f"markId: expected text, got {name!r}"
     if name in seen:
         return f"markId {name!r} is used twice: only the last mark would survive"
@@ -59,11 +66,13 @@ def _mark_problem(mark: object, workflow: Workflow, frames: int, seen: set[str])
     for key, value in _numbers(mark):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{key}: expected a number, got {value!r}"
-        if not math.isfinite(value):
+        if not abs(value) < math.inf:  # NaN is not smaller than anything
             return f"{key}: expected a finite number, got {value!r}"
     for key in ("toolIndex", "taskIndex", "frame"):
         if type(mark.get(key, 0)) is not int:
             return f"{key}: expected an integer, got {mark[key]!r}"
+    if not isinstance(mark.get("annotations", []), list | Mapping):
+        return f"annotations: expected a list of objects, got {mark['annotations']!r}"
     frame = mark.get("frame", 0)
     if not 0 <= frame < frames:
         return f"frame {frame}: expected 0 to {frames - 1}"

@@ -211,7 +211,6 @@ def _sealed(
     problems = payload_problems(payload, workflow, frames)
     if problems:
         raise Unpresentable("; ".join(problems))
-    canonical(payload)  # Refuses what is no JSON, the provenance included.
     size = len(canonical(payload["data"]))
     if size > MAXIMUM_BYTES:
         raise Unpresentable(
