@@ -140,7 +140,7 @@ def votes(
             workflows=workflows,
             like=None if like is None else read_label_schema(like),
             images=None if images is None else FolderImages(images),
-            progress=stack.enter_context(progress("images")),
+            progress=stack.enter_context(progress()),
         )
         if subjects is not None:
             locations, source = read_locations(subjects, problems)
@@ -195,7 +195,7 @@ def training_set(
         )
     with ExitStack() as stack:
         source = None if no_images else stack.enter_context(open_images(images, votes_csv))
-        start = stack.enter_context(progress("images"))
+        start = stack.enter_context(progress())
         report = export_votes_table(table, out, source, overwrite=overwrite, progress=start)
     _finish(context, report)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from zooassist_exporters.image_zip import ZipImages
 from zooassist_exporters.images import FolderImages, ImageSource, Wanted, stage_images
+from zooassist_exporters.progress import Start, silent
 from zooassist_exporters.training_set import SubjectRow, write_training_set
 from zooassist_exporters.training_set_writer import check_free, staging_folder
 from zooassist_exporters.votes_csv import VotesTable
@@ -45,7 +46,7 @@ def export_votes_table(
     images: ImageSource | None,
     *,
     overwrite: bool = False,
-    progress: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
+    progress: Start = silent,
 ) -> VotesReport:
     """Write a training set from a CSV of votes.
 
@@ -65,7 +66,7 @@ def export_votes_table(
             Wanted(subject, {}, (file,) if file else ())
             for subject, file in zip(table.subject_ids, table.files, strict=True)
         )
-        done = progress(len(table.subject_ids))
+        done = progress("images", len(table.subject_ids))
         paths = dict(stage_images(wanted, images, staging_folder(out), table.problems, done).paths)
     rows = [
         SubjectRow(subject, paths.get(subject), metadata=metadata)

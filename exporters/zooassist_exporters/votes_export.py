@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zooassist_exporters.answer_columns import AnswerColumns
-from zooassist_exporters.classifications import ClassificationFile
+from zooassist_exporters.classifications import ClassificationFile, ExportRow
 from zooassist_exporters.digests import Source
 from zooassist_exporters.images import ImageSource, Wanted, stage_images
 from zooassist_exporters.model_columns import columns_of_model
 from zooassist_exporters.problems import Problem, ProblemList
+from zooassist_exporters.progress import Start, silent
 from zooassist_exporters.reductions.votes import SubjectVotes, count_votes
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.seen_answers import columns_as_seen
@@ -70,6 +71,8 @@ class VotesInput:
         Where subject images come from; without it the set has none.
     image_source : Source, optional
         The subject export behind `images`.
+    progress : callable
+        How reading and fetching show that they move; see `zooassist_exporters.progress`.
     """
 
     classifications: str | Path
@@ -77,7 +80,7 @@ class VotesInput:
     like: LabelSchema | None = None
     images: ImageSource | None = None
     image_source: Source | None = None
-    progress: Callable[[int], Callable[[], None]] = field(default=lambda total: lambda: None)
+    progress: Start = silent
 
     def with_media(self, images: ImageSource, source: Source) -> VotesInput:
         """Return the same with images that the subject export `source` tells of."""
@@ -113,7 +116,8 @@ def export_votes(
     problems = ProblemList() if problems is None else problems
     workflows = None if given.workflows is None else WorkflowExport(given.workflows)
     with ClassificationFile(given.classifications) as file:
-        records = collect_votes(file.rows(), rules, workflows, problems)
+        rows = _watched(file.rows(), given.progress("classifications", None))
+        records = collect_votes(rows, rules, workflows, problems)
         sources = [file.file.source()]
     notes: tuple[str, ...] = ()
     if workflows is None or not records.workflow_ids:
@@ -167,6 +171,14 @@ def export_votes(
     )
 
 
+def _watched(
+    rows: Iterator[ExportRow | Problem], one_more: Callable[[], None]
+) -> Iterator[ExportRow | Problem]:
+    for row in rows:
+        one_more()
+        yield row
+
+
 def _options(
     rules: Rules, dropped: Mapping[str, int], problems: ProblemList, matched: bool
 ) -> dict[str, Any]:
@@ -213,5 +225,5 @@ def _stage(
         for each in votes.subject_ids:
             yield Wanted(int(each), records.metadata[int(each)])
 
-    done = given.progress(len(votes.subject_ids))
+    done = given.progress("images", len(votes.subject_ids))
     return stage_images(wanted(), given.images, staging_folder(out), problems, done).paths
