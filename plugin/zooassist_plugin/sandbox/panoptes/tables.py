@@ -29,7 +29,8 @@ class Entity(Base):
     def touch(self, now: datetime) -> None:
         """Record a change: the ETag becomes another one, whatever the clock says."""
         self.updated_at = now
-        self.revision += 1
+        # A row that was just added has no number before its first flush.
+        self.revision = (self.revision or 0) + 1
 
 
 class User(Entity):

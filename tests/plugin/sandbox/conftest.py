@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from panoptes_api import Api, Clock, token
+
+from zooassist_plugin.sandbox.keys import load_keys
+from zooassist_plugin.sandbox.server import RunningSandbox, running_sandbox
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory):
+    """RSA keys made once: each sandbox starts with a copy."""
+    folder = tmp_path_factory.mktemp("keys")
+    load_keys(folder)
+    return folder
+
+
+@pytest.fixture
+def state(keys, tmp_path) -> Path:
+    folder = tmp_path / "state"
+    shutil.copytree(keys, folder)
+    return folder
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(state, clock) -> RunningSandbox:
+    with running_sandbox(state, clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+def builder(server) -> Api:
+    with_session = Api(server.url, token(server.url, "builder"))
+    yield with_session
+    with_session.session.close()
+
+
+@pytest.fixture
+def volunteer(server) -> Api:
+    with_session = Api(server.url, token(server.url, "volunteer1"))
+    yield with_session
+    with_session.session.close()
+
+
+@pytest.fixture
+def anonymous(server) -> Api:
+    with_session = Api(server.url)
+    yield with_session
+    with_session.session.close()
+
+
+@pytest.fixture
+def project(builder) -> dict:
+    return builder.project()
+
+
+@pytest.fixture
+def workflow(builder, project) -> dict:
+    return builder.workflow(project)
