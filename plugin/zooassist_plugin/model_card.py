@@ -232,6 +232,6 @@ def _check_encoding(path: Path, content: object) -> None:
 def first_problem(error: ValidationError) -> str:
     """Put pydantic's report on one line: the first problem and how many more there are."""
     problems = error.errors(include_url=False, include_context=False)
-    where = ".".join(str(part) for part in problems[0]["loc"]) or "model.json"
+    where = ".".join(str(part) for part in problems[0]["loc"]) or "the whole"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{where}: {problems[0]['msg']}{more}"

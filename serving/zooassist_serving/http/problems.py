@@ -1,0 +1,73 @@
+"""Which error becomes which status? RFC 9457 problem documents, and here only."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from zooassist_plugin.errors import ZooassistError
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """An answer that says what is wrong with the request.
+
+    Parameters
+    ----------
+    detail : str
+        What was expected, what came, what to do.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None
+    ) -> None:
+        self.status, self.detail, self.headers = status, detail, headers or {}
+        super().__init__(detail)
+
+
+def problem_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Return a problem document (https://www.rfc-editor.org/rfc/rfc9457)."""
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return Response(
+        json.dumps(body, ensure_ascii=False) + "\n",
+        status=status,
+        headers=headers,
+        content_type="application/problem+json",
+    )
+
+
+def register_problems(app: Flask) -> None:
+    """Make every error of an app a problem document."""
+
+    @app.errorhandler(Problem)
+    def _problem(error: Problem) -> Response:
+        return problem_response(error.status, error.detail, error.headers)
+
+    @app.errorhandler(ZooassistError)
+    def _ours(error: ZooassistError) -> Response:
+        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+    @app.errorhandler(HTTPException)
+    def _werkzeug(error: HTTPException) -> Response:
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        # Such as Allow of a 405; the content headers are those of the HTML that we replace.
+        kept = {
+            name: value
+            for name, value in error.get_headers()
+            if not name.lower().startswith("content-")
+        }
+        return problem_response(status, error.description or HTTPStatus(status).phrase, kept)
+
+    @app.errorhandler(Exception)
+    def _unforeseen(error: Exception) -> Response:
+        logger.exception("request failed", exc_info=error)
+        return problem_response(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "the server failed on this request; its log says how",
+        )

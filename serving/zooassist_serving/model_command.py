@@ -1,0 +1,69 @@
+"""The command `zooassist model`: what is in a model folder, and is it sound?"""
+
+from __future__ import annotations
+
+import json
+
+import click
+import numpy as np
+
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.model_card import ModelCard
+from zooassist_serving.model_folder import load_model_folder
+from zooassist_serving.runtime import OnnxRuntime
+from zooassist_serving.vote_summary import summarise
+
+
+@click.group()
+def model() -> None:
+    """Inspect and verify model folders."""
+
+
+@model.command(epilog="Example: zooassist model inspect galaxy-zoo")
+@click.argument("model_argument", metavar="MODEL")
+@click.option("--json", "as_json", is_flag=True, help="Print model.json as it is.")
+def inspect(model_argument: str, as_json: bool) -> None:
+    """Say what MODEL is: version, questions, inputs and outputs, metrics, licence."""
+    card = load_model_folder(model_argument).card
+    if as_json:
+        click.echo(json.dumps(card.to_json(), indent=2, ensure_ascii=False))
+        return
+    for line in describe(card):
+        click.echo(line)
+
+
+@model.command(epilog="Example: zooassist model verify galaxy-zoo")
+@click.argument("model_argument", metavar="MODEL")
+def verify(model_argument: str) -> None:
+    """Check MODEL's digest, contents and schema, and run it once."""
+    folder = load_model_folder(model_argument)
+    card = folder.card
+    side = card.preprocessing.size
+    outputs = OnnxRuntime(folder.onnx_path, sha256=card.sha256).run(
+        np.zeros((2, side, side, 3), dtype=np.uint8)
+    )
+    for spec in card.outputs:
+        if spec.name not in outputs or outputs[spec.name].shape[0] != 2:
+            raise BadInput(f"{folder.path}: the graph gives no output {spec.name!r} per image")
+    if card.kind == "votes":
+        summarise(outputs["concentrations"], card.schema_of_votes)
+    click.echo(f"{card.name} {card.version}: sound ({folder.onnx_path.stat().st_size:,} bytes)")
+
+
+def describe(card: ModelCard) -> list[str]:
+    """Return the lines that `inspect` prints."""
+    lines = [
+        f"{card.name}, version {card.version} ({card.kind}), by {card.producer}",
+        f"image: {card.preprocessing.size} x {card.preprocessing.size} px, "
+        f"centre crop {card.preprocessing.crop:g}",
+        *(f"output {spec.name}: {spec.dtype} {list(spec.shape)}" for spec in card.outputs),
+    ]
+    for question in card.label_schema.questions if card.label_schema else ():
+        answers = ", ".join(answer.label for answer in question.answers)
+        after = f" (after {', '.join(question.asked_after)})" if question.asked_after else ""
+        lines.append(f"question {question.name}{after}: {answers}")
+    if card.training_set is not None:
+        lines.append(f"trained on {card.training_set.name}: {card.training_set.rows:,} rows")
+    lines += [f"metric {name}: {value:.4g}" for name, value in card.metrics.items()]
+    lines += [f"licence: {card.licence}", *(f"credit: {credit}" for credit in card.credits)]
+    return lines

@@ -1,0 +1,70 @@
+"""The command `zooassist predict`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from zooassist_plugin.errors import BadInput
+from zooassist_serving.dataplane import BATCH_SIZE, DataPlane, Item
+from zooassist_serving.image_arguments import find_images
+from zooassist_serving.model_folder import load_model_folder
+from zooassist_serving.predictions import PredictionWriter
+from zooassist_serving.preprocessing import MAX_PIXELS
+from zooassist_serving.progress import tracked
+
+
+@click.command(epilog="Example: zooassist predict galaxy-zoo images/ --out predictions.parquet")
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The parquet file to write, one row per image.",
+)
+@click.option("--embedding", is_flag=True, help="Keep the model's features of every image.")
+@click.option("--batch-size", default=BATCH_SIZE, show_default=True, type=click.IntRange(1))
+@click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
+@click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
+@click.option("--max-pixels", default=MAX_PIXELS, show_default=True, help="Pixels per image.")
+def predict(
+    model: str,
+    images: tuple[str, ...],
+    out: Path,
+    embedding: bool,
+    batch_size: int,
+    threads: int | None,
+    device: str,
+    max_pixels: int,
+) -> None:
+    """Predict local IMAGES with MODEL (a model folder or a bundled name).
+
+    IMAGES are files, folders (read recursively), patterns, or - for a list on standard input. An
+    image that fails is a row with an error; then the exit code is 1.
+    """
+    if not sys.stderr.isatty():
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if not out.parent.is_dir():
+        raise BadInput(f"{out.parent}: expected a folder to write into, found none; make it first")
+    folder = load_model_folder(model)
+    plane = DataPlane(
+        [folder], threads=threads, device=device, batch_size=batch_size, max_pixels=max_pixels
+    )
+    names = find_images(images, sys.stdin)
+    items = (Item(name, Path(name).read_bytes) for name in names)
+    rows = plane.predict(folder.card.name, items)
+    failed: list[str] = []
+    with PredictionWriter(out, folder.card, embedding=embedding) as writer:
+        for row in tracked(rows, "predict", len(names)):
+            writer.write(row)
+            if row.error is not None:
+                failed.append(f"{row.item}: {row.error}")
+    for line in failed:
+        click.echo(f"error: {line}", err=True)
+    click.echo(f"{out}: {len(names) - len(failed)} of {len(names)} images predicted")
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import sys
+import zlib
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from zooassist_plugin.errors import BadInput
+from zooassist_serving.image_arguments import find_images
+from zooassist_serving.predict_command import predict
+
+
+def huge_png() -> bytes:
+    """A header that promises 50,000 x 50,000 pixels."""
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0"))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.fixture
+def images(tmp_path, png, encode):
+    folder = tmp_path / "images"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    (folder / "a.png").write_bytes(png("red"))
+    (folder / "deeper" / "b.JPG").write_bytes(png("blue"))
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden" / "c.png").write_bytes(png("green"))
+    return folder
+
+
+def run(tiny_folder, out, *arguments, stdin=None):
+    return CliRunner().invoke(
+        predict, [str(tiny_folder.path), *map(str, arguments), "--out", str(out)], input=stdin
+    )
+
+
+def test_folder_file_pattern_and_list(tiny_folder, images, tmp_path):
+    out = tmp_path / "p.parquet"
+    result = run(
+        tiny_folder,
+        out,
+        images,
+        images / "a.png",
+        f"{images}/**/*.JPG",
+        "-",
+        stdin=f"{images}/a.png\n\n{images}/deeper/b.JPG\n",
+    )
+    assert result.exit_code == 0, result.output
+    names = [name.rpartition("/")[2] for name in pq.read_table(out)["image"].to_pylist()]
+    assert names == ["a.png", "b.JPG", "a.png", "b.JPG", "a.png", "b.JPG"]
+    assert "6 of 6 images predicted" in result.output
+
+
+def test_every_bad_image_is_one_line_and_one_row(tiny_folder, images, tmp_path, png):
+    bad = {
+        "missing.png": None,
+        "corrupt.png": png("red")[:60],
+        "empty.png": b"",
+        "huge.png": huge_png(),
+        "text.jpg": b"<html>sorry</html>",
+    }
+    for name, data in bad.items():
+        if data is not None:
+            (images / name).write_bytes(data)
+    (images / "really-a-png.jpg").write_bytes(png("red"))
+    out = tmp_path / "p.parquet"
+    names = [*bad, "really-a-png.jpg", "a.png"]
+    result = run(tiny_folder, out, *(images / name for name in names))
+    assert result.exit_code == 1
+    rows = {row["image"].rpartition("/")[2]: row for row in pq.read_table(out).to_pylist()}
+    assert list(rows) == names
+    for name in bad:
+        (line,) = [line for line in result.stderr.splitlines() if f"/{name}:" in line]
+        assert line.startswith("error: ")
+        assert rows[name]["error"] in line
+        assert rows[name]["bar_yes_fraction"] is None
+    assert rows["really-a-png.jpg"]["error"] is None
+    assert rows["a.png"]["error"] is None
+    assert "50000 x 50000" in rows["huge.png"]["error"]
+    assert "0 bytes" in rows["empty.png"]["error"]
+    assert "No such file" in rows["missing.png"]["error"]
+    assert "2 of 7 images predicted" in result.stdout
+
+
+def test_embedding(tiny_folder, images, tmp_path):
+    out = tmp_path / "p.parquet"
+    assert run(tiny_folder, out, images, "--embedding").exit_code == 0
+    assert len(pq.read_table(out)["embedding"][0]) == 3
+
+
+def test_missing_folders_are_usage_errors(tiny_folder, images, tmp_path):
+    result = run(tiny_folder, tmp_path / "no" / "p.parquet", images)
+    assert isinstance(result.exception, BadInput)
+    assert "make it first" in str(result.exception)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = run(tiny_folder, tmp_path / "p.parquet", empty)
+    assert "found none" in str(result.exception)
+    assert not (tmp_path / "p.parquet").exists()
+
+
+def test_no_images_at_all():
+    with pytest.raises(BadInput, match="expected image files"):
+        find_images(["-"], io.StringIO("\n\n"))
+
+
+def test_from_the_shell(tiny_folder, images, tmp_path):
+    """Through the real command: exit code, one line per problem, log lines instead of a bar."""
+    command = [sys.executable, "-m", "zooassist_plugin.cli", "predict", str(tiny_folder.path)]
+    done = subprocess.run(
+        [*command, str(images), "nothing.png", "--out", str(tmp_path / "p.parquet")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "error: nothing.png: cannot be read" in done.stderr
+    assert "predict: 3 of 3" in done.stderr
+    assert "Traceback" not in done.stderr
