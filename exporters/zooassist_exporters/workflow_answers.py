@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from zooassist_exporters.problems import Problem
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.vote_records import AnswerKey
 from zooassist_exporters.workflows import Version, WorkflowVersion, WorkflowVersions
-from zooassist_plugin.label_schema import LabelSchema, Question, schema_from_tasks
-from zooassist_plugin.task_text import plain_text
+from zooassist_plugin.label_schema import Answer, LabelSchema, Question, schema_from_tasks
+from zooassist_plugin.task_text import plain_text, slug
+
+SHORTCUT: Final = "shortcut"
 
 
 def columns_of_workflow(
@@ -30,7 +33,10 @@ def columns_of_workflow(
     read as a label in the version that its classification names.
     """
     target = _newest_used(keys, versions)
-    schema = schema_from_tasks(target.tasks, target.first_task, dict(rules.names))
+    types = target.types()
+    names = {task: name for task, name in rules.names.items() if types.get(task) != SHORTCUT}
+    schema = schema_from_tasks(target.tasks, target.first_task, names)
+    schema = _with_shortcuts(schema, target, rules)
     matcher = _WorkflowMatcher(schema, versions, target, rules)
     questions = np.full(len(keys), NONE, dtype=np.int64)
     columns = np.full(len(keys), NONE, dtype=np.int64)
@@ -48,6 +54,20 @@ def _newest_used(keys: Sequence[AnswerKey], versions: WorkflowVersions) -> Workf
     parsed = [Version.parse(text) for text in {key.version for key in keys}]
     used = [version for version in parsed if version is not None]
     return versions.nearest(str(max(used))) if used else versions.newest
+
+
+def _with_shortcuts(schema: LabelSchema, target: WorkflowVersion, rules: Rules) -> LabelSchema:
+    """Add shortcuts ("Nothing here"), which volunteers choose instead of answering."""
+    made = []
+    for task, kind in target.types().items():
+        if kind == SHORTCUT and target.labels(task):
+            name = rules.names.get(task) or slug(task)
+            answers = tuple(
+                Answer(plain_text(label), index, f"{name}_{slug(label) or index}")
+                for index, label in enumerate(target.labels(task))
+            )
+            made.append(Question(name, task, "multiple", (), answers))
+    return LabelSchema((*schema.questions, *made)) if made else schema
 
 
 class _WorkflowMatcher:
@@ -76,9 +96,10 @@ class _WorkflowMatcher:
         if key.task not in self._questions:
             return Problem(
                 key.task,
-                "task is not in the workflow any more",
-                f"version {key.version} asked it, version {self._target.version} does not",
-                "give a --workflows export whose newest version asks it",
+                "task is not asked any more",
+                f"version {key.version} asked it, version {self._target.version} of the label "
+                "columns does not",
+                "its votes were left out; export the two versions apart if you need them",
             )
         position, question = self._questions[key.task]
         text = key.text or self._versions.nearest(key.version).text(key.task)

@@ -1,7 +1,9 @@
+import threading
 import time
 
 import numpy as np
 import pytest
+from prefill_project import galaxy_png
 
 from zooassist_exporters.image_zip import ZipImages
 from zooassist_exporters.training_set import read_training_set
@@ -208,3 +210,39 @@ def test_real_galaxies(tmp_path, galaxies):
         zero = published[:, slices[name]].sum(axis=1) == 0
         assert np.array_equal(asked[~zero], given[~zero])
         assert (asked[zero] == 0).all()
+
+
+class _Killed(BaseException):
+    """Stands for the end of the process: nobody catches it."""
+
+
+class _DiesAfter:
+    """An image source that dies after a number of images, and counts what it is asked for."""
+
+    def __init__(self, image, images):
+        self.image, self.left, self.asked = image, images, []
+        self.lock = threading.Lock()
+
+    def read(self, wanted):
+        with self.lock:
+            self.asked.append(wanted.subject_id)
+            if self.left == 0:
+                raise _Killed
+            self.left -= 1
+        return self.image
+
+
+def test_an_interrupted_export_goes_on_where_it_was(tmp_path):
+    lines = ["id,ring_yes,ring_no", *(f"{number},1,2" for number in range(1, 61))]
+    table = read_votes_csv(votes(tmp_path, *lines))
+    out = tmp_path / "set"
+    first = _DiesAfter(galaxy_png(1), 20)
+    with pytest.raises(_Killed):
+        export_votes_table(table, out, first)
+    assert not out.exists(), "nothing half-written is visible"
+    second = _DiesAfter(galaxy_png(1), 60)
+    report = export_votes_table(table, out, second)
+    assert report.images == 60
+    assert len(second.asked) == 40, "twenty images were there"
+    assert len(read_training_set(out)) == 60
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "votes.csv"]

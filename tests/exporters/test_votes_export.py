@@ -216,7 +216,7 @@ def test_answers_that_cannot_be_matched_are_counted(tmp_path, exports, row, answ
         "answer is not in the workflow": 2,
         "unknown answer label": 1,
         "answer index out of range": 1,
-        "task is not in the workflow any more": 1,
+        "task is not asked any more": 1,
         "value does not fit the task": 1,
     }
     assert found.manifest["options"]["problems"] == report.problems.counts
@@ -225,6 +225,24 @@ def test_answers_that_cannot_be_matched_are_counted(tmp_path, exports, row, answ
         "T0: answer is not in the workflow: expected one of 'Yes', 'No', got 'Perhaps' "
         "(version 2.1), 2 votes; version 2.1 has no such answer; its votes were left out"
     ) in lines
+
+
+def test_shortcuts_are_votes_of_their_own(tmp_path, exports, row, answer, version):
+    tasks = RING | {"T5": {"type": "shortcut", "answers": [{"label": "T5.answers.0.label"}]}}
+    texts = TEXTS | {"T5.answers.0.label": "Nothing here"}
+    shortcut = {"task": "T5", "task_label": None, "value": ["Nothing here"]}
+    file = exports.classifications(
+        row(1, [shortcut], user="ada"), row(2, [answer("Yes")], user="bob")
+    )
+    workflows = exports.workflows(version(tasks, texts))
+    found, report = run(tmp_path, file, workflows=workflows, names={"T5": "empty"})
+    assert only(found) == {
+        "is-there-a-ring_yes": 1,
+        "empty_nothing-here": 1,
+        "is-there-a-ring_total-votes": 1,
+        "empty_total-votes": 1,
+    }
+    assert len(report.problems) == 0
 
 
 def test_a_question_that_took_several_answers_before(tmp_path, exports, row, answer, version):
