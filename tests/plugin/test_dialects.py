@@ -278,6 +278,15 @@ def test_an_unreadable_mark_is_named_by_its_place():
         marks_from_v2("T0", [{"task": "T0", "value": drawn}])
 
 
+def test_a_task_without_marks_and_other_tasks_are_passed_over():
+    other = {"task": "T1", "taskType": "single", "value": 0}
+    for value in ([], None):
+        assert marks_from_v2("T0", [{"task": "T0", "value": value}, other]) == ()
+    assert marks_from_v2("T0", [other]) == ()
+    with pytest.raises(BadInput, match="value: expected a list of objects, got 3"):
+        marks_from_v2("T0", [{"task": "T0", "value": 3}])
+
+
 def test_shapes_of_an_extract_are_read_for_both_classifier_versions():
     frame = {
         "T0_tool1_x": [10, 20], "T0_tool1_y": [1, 2], "T0_tool1_r": [5, 6],

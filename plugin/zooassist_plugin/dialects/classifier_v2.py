@@ -127,9 +127,13 @@ def marks_from_v2(task: str, annotations: Sequence[Mapping[str, Any]]) -> tuple[
     """
     answers: dict[int, list[Mapping[str, Any]]] = {}
     for entry in annotations:
-        if _tool_of(entry.get("task"), task) is not None and entry.get("markIndex") is not None:
-            answers.setdefault(int(entry["markIndex"]), []).append(entry)
-    drawn = [mark for each in annotations if each.get("task") == task for mark in each["value"]]
+        index = entry.get("markIndex")
+        if _tool_of(entry.get("task"), task) is not None and isinstance(index, int):
+            answers.setdefault(index, []).append(entry)
+    drawn: list[Mapping[str, Any]] = []
+    for entry in annotations:
+        if entry.get("task") == task:
+            drawn += _objects(entry, "value")  # null when the volunteer was interrupted
     marks = []
     for index, mark in enumerate(drawn):
         try:
@@ -163,9 +167,9 @@ def _tool_of(key: object, task: str) -> str | None:
     return parts[1] if len(parts) == 3 and parts[0] == task and parts[1].isdigit() else None
 
 
-def _objects(mark: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """Return a mark's list of objects, which may also be a map by id or left out."""
-    value = mark.get(key) or ()
+def _objects(holder: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return a list of objects, which may also be a map by id, null or left out."""
+    value = holder.get(key) or ()
     entries = list(value.values()) if isinstance(value, Mapping) else value
     if not isinstance(entries, list | tuple) or not all(isinstance(e, Mapping) for e in entries):
         raise BadInput(f"{key}: expected a list of objects, got {value!r}")
