@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 from zooassist_plugin.shapes import Ellipse
@@ -66,10 +67,11 @@ def outline_ellipse(image: Rgb) -> Ellipse | None:
 
 def _shrink(image: Rgb, step: int) -> Plane:
     """Average blocks of step x step pixels; an incomplete last row or column is left out."""
+    if step == 1:
+        return image.astype(np.float64)
     height, width = (size // step * step for size in image.shape[:2])
-    blocks = image[:height, :width].reshape(height // step, step, width // step, step, 3)
-    shrunk: Plane = blocks.mean((1, 3))
-    return shrunk
+    small = Image.fromarray(np.ascontiguousarray(image[:height, :width])).reduce(step)
+    return np.asarray(small, dtype=np.float64)
 
 
 def _signal(image: Plane) -> tuple[Plane, float]:

@@ -88,8 +88,22 @@ def interval(alphas: ArrayLike, level: float = 0.90) -> tuple[Floats, Floats]:
         Lower and upper end, each leaving out half of what `level` leaves out.
     """
     values = checked_concentrations(alphas)
-    rest = values.sum(-1, keepdims=True) - values
-    a, b = np.moveaxis(values, 1, -1), np.moveaxis(rest, 1, -1)
+    return marginal_interval(values, values.sum(-1, keepdims=True) - values, level)
+
+
+def marginal_interval(alphas: Floats, rest: Floats, level: float = 0.90) -> tuple[Floats, Floats]:
+    """Central interval of equal mixtures of Beta(alphas, rest), for columns of any questions.
+
+    Parameters
+    ----------
+    alphas, rest : arrays of shape (images, samples, columns)
+        Concentration of the answer, and sum of its question's others.
+
+    Returns
+    -------
+    tuple of arrays of shape (images, columns)
+    """
+    a, b = np.swapaxes(alphas, 1, 2), np.swapaxes(rest, 1, 2)
     tail = (1.0 - level) / 2.0
     return beta_mixture_quantile(a, b, tail), beta_mixture_quantile(a, b, 1.0 - tail)
 

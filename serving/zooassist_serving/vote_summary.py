@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_serving.information import bald
-from zooassist_serving.posteriors import Floats, entropy, expected_fraction, interval
+from zooassist_serving.posteriors import Floats, checked_concentrations, marginal_interval
 
 # Votes an image is imagined to get when information is computed. Few, as near retirement.
 EXPECTED_VOTES = 10
@@ -55,17 +55,26 @@ def summarise(concentrations: NDArray[np.float32], schema: LabelSchema) -> VoteS
             f"expected concentrations (images, samples, {len(schema.columns)}), "
             f"got {concentrations.shape}; schema and graph are not of the same model"
         )
-    parts = [concentrations[:, :, where] for where in schema.slices.values()]
-    fractions = np.concatenate([expected_fraction(part) for part in parts], axis=1)
-    ends = [interval(part) for part in parts]
+    # All questions at once: one call per quantity keeps a single image well under a millisecond.
+    values = checked_concentrations(concentrations)
+    starts, sizes = _layout(schema)
+    totals = np.repeat(np.add.reduceat(values, starts, axis=2), sizes, axis=2)
+    fractions: Floats = (values / totals).mean(1)
+    lower90, upper90 = marginal_interval(values, totals - values)
     asked = proportion_asked(schema, fractions)
     return VoteSummary(
         fractions=fractions,
-        lower90=np.concatenate([low for low, _ in ends], axis=1),
-        upper90=np.concatenate([high for _, high in ends], axis=1),
+        lower90=lower90,
+        upper90=upper90,
         asked=asked,
-        uncertainty=uncertainty(concentrations, schema, fractions, asked),
+        uncertainty=uncertainty(values, schema, fractions, asked),
     )
+
+
+def _layout(schema: LabelSchema) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where each question's columns begin, and how many they are."""
+    starts = np.array([where.start for where in schema.slices.values()], dtype=np.intp)
+    return starts, np.diff([*starts, len(schema.columns)])
 
 
 def proportion_asked(schema: LabelSchema, fractions: Floats) -> Floats:
@@ -105,7 +114,7 @@ def proportion_asked(schema: LabelSchema, fractions: Floats) -> Floats:
 
 
 def uncertainty(
-    concentrations: NDArray[np.float32], schema: LabelSchema, fractions: Floats, asked: Floats
+    concentrations: Floats, schema: LabelSchema, fractions: Floats, asked: Floats
 ) -> Floats:
     """How much is there to learn about each image? One number per image, larger is less sure.
 
@@ -118,15 +127,16 @@ def uncertainty(
     -------
     array of shape (images,)
     """
-    total = np.zeros(len(concentrations))
     if concentrations.shape[1] > 1:
+        total = np.zeros(len(concentrations))
         for i, where in enumerate(schema.slices.values()):
             votes = np.rint(EXPECTED_VOTES * asked[:, i]).astype(np.int64)
             total += bald(concentrations[:, :, where], votes)
         return total
-    for i, where in enumerate(schema.slices.values()):
-        answers = where.stop - where.start
-        if answers > 1:
-            total += asked[:, i] * entropy(fractions[:, where]) / np.log(answers)
-    mean: Floats = total / np.maximum(asked.sum(1), 1e-12)
+    starts, sizes = _layout(schema)
+    surprise = -fractions * np.log(np.where(fractions > 0, fractions, 1.0))
+    entropies = np.add.reduceat(surprise, starts, axis=1)
+    # A question with one answer has no entropy; its maximum of 0 must not divide.
+    shares = entropies / np.log(np.maximum(sizes, 2))
+    mean: Floats = (asked * shares).sum(1) / np.maximum(asked.sum(1), 1e-12)
     return mean
