@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -119,21 +118,17 @@ def export_votes(
         rows = _watched(file.rows(), given.progress("classifications", None))
         records = collect_votes(rows, rules, workflows, problems)
         sources = [file.file.source()]
-    notes: tuple[str, ...] = ()
-    if workflows is None or not records.workflow_ids:
-        columns = columns_as_seen(records.keys, rules)
-    else:
-        [workflow_id] = records.workflow_ids
-        columns = columns_of_workflow(records.keys, workflows.versions(workflow_id), rules)
-        sources.append(workflows.source)
-    _list_misfits(columns, records, problems)
-    if given.like is not None:
-        columns, notes = columns_of_model(columns, given.like, rules)
+    nothing = BadInput(
+        f"{file.file.name}: no question was answered in {len(records.classification_ids)} "
+        "classifications; votes need question tasks or subtasks"
+    )
+    if not records.keys:
+        raise nothing
+    [workflow_id] = records.workflow_ids
+    columns, notes = _columns(given, rules, records, workflows, problems)
     if not columns.schema.questions:
-        raise BadInput(
-            f"{file.file.name}: no question was answered in {len(records.classification_ids)} "
-            "classifications; votes need question tasks or subtasks"
-        )
+        raise nothing
+    sources += [workflows.source] if workflows is not None else []
     votes = count_votes(
         records,
         columns.questions,
@@ -156,7 +151,14 @@ def export_votes(
         columns.schema,
         totals=votes.totals,
         sources=sources,
-        options=_options(rules, dropped, problems, workflows is not None),
+        options={
+            "command": "export votes",
+            **rules.to_json(),
+            "workflow_id": workflow_id,
+            "questions_from": "the answers seen" if workflows is None else "workflow export",
+            "left_out": dict(sorted(dropped.items())),
+            "problems": dict(sorted(problems.counts.items())),
+        },
         overwrite=overwrite,
     )
     return VotesReport(
@@ -179,16 +181,21 @@ def _watched(
         yield row
 
 
-def _options(
-    rules: Rules, dropped: Mapping[str, int], problems: ProblemList, matched: bool
-) -> dict[str, Any]:
-    return {
-        "command": "export votes",
-        **rules.to_json(),
-        "questions_from": "workflow export" if matched else "the answers seen",
-        "left_out": dict(sorted(dropped.items())),
-        "problems": dict(sorted(problems.counts.items())),
-    }
+def _columns(
+    given: VotesInput,
+    rules: Rules,
+    records: VoteRecords,
+    workflows: WorkflowExport | None,
+    problems: ProblemList,
+) -> tuple[AnswerColumns, tuple[str, ...]]:
+    """Find the column of every answer, and say which questions a model does not have."""
+    if workflows is None:
+        columns = columns_as_seen(records.keys, rules)
+    else:
+        [workflow_id] = records.workflow_ids
+        columns = columns_of_workflow(records.keys, workflows.versions(workflow_id), rules)
+    _list_misfits(columns, records, problems)
+    return (columns, ()) if given.like is None else columns_of_model(columns, given.like, rules)
 
 
 def _list_misfits(columns: AnswerColumns, records: VoteRecords, problems: ProblemList) -> None:

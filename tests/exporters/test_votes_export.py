@@ -420,6 +420,9 @@ def test_no_question_at_all(tmp_path, exports, row):
     file = exports.classifications(row(1, [{"task": "T0", "task_label": "Draw", "value": []}]))
     with pytest.raises(BadInput, match="no question was answered in 1 classifications"):
         run(tmp_path, file)
+    file = exports.classifications()
+    with pytest.raises(BadInput, match="no question was answered in 0 classifications"):
+        run(tmp_path, file)
     assert not (tmp_path / "out").exists()
 
 
