@@ -5,13 +5,17 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zooassist_plugin.presenters.clipping import clip
 from zooassist_plugin.presenters.mending import fill_up, mend, thin
 from zooassist_plugin.shapes import Circle, Line, Polygon, Rectangle
 
+# The same examples on every run, and a slow machine is no failure.
+steady = settings(
+    max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 coordinates = st.integers(-20, 120).map(float)
 vertices = st.tuples(coordinates, coordinates)
 
@@ -52,6 +56,7 @@ def test_an_outline_with_few_vertices_is_not_thinned():
     assert thin(points) == (points, 0.0)
 
 
+@steady
 @given(st.lists(vertices, min_size=2, max_size=30))
 def test_filling_up_keeps_every_point_in_order_and_the_length(path):
     filled = fill_up(path)
@@ -66,6 +71,7 @@ def test_filling_up_keeps_every_point_in_order_and_the_length(path):
     assert length(filled) == pytest.approx(length(path))
 
 
+@steady
 @given(st.lists(vertices, min_size=3, max_size=8), st.integers(-20, 120), st.integers(-20, 120))
 def test_a_clipped_polygon_covers_the_frame_where_the_whole_did(points, i, j):
     x, y = i + 0.37, j + 0.53  # never on an edge between integer vertices, nearly
@@ -87,6 +93,7 @@ def winds(points, x, y):
     return inside
 
 
+@steady
 @given(vertices, vertices)
 def test_a_clipped_line_lies_on_the_line_and_in_the_frame(start, end):
     line = Line(x1=start[0], y1=start[1], x2=end[0], y2=end[1])
