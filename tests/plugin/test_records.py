@@ -36,7 +36,7 @@ def test_a_bad_subject_is_named(resource, words):
 
 
 def test_ids_are_integers_in_records():
-    with pytest.raises(BadInput, match="Subject.subject_id: expected an integer"):
+    with pytest.raises(BadInput, match=r"Subject\.subject_id: expected an integer"):
         Subject("5678")
     with pytest.raises(BadInput, match=r"Extract.workflow_id"):
         Extract("1", 2, "machineLearnt", {})
