@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
-from waitress.server import BaseWSGIServer, create_server
+from flask import Flask
+from waitress import wasyncore
+from waitress.server import create_server
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.sandbox.app import create_app
@@ -19,6 +21,7 @@ from zooassist_plugin.sandbox.config import SandboxConfig
 from zooassist_plugin.sandbox.context import Sandbox
 
 THREADS = 16
+CONNECTIONS = 1000
 
 
 class SandboxOptions(TypedDict, total=False):
@@ -58,18 +61,38 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _stop(server: BaseWSGIServer, loop: threading.Thread) -> None:
-    """End waitress' event loop from inside it: its sockets belong to that thread."""
+class _HttpServer:
+    """Waitress in a background thread, which it cannot end by itself."""
 
-    def close_all() -> None:
-        for channel in list(server.active_channels.values()):
-            channel.handle_close()
-        server.close()
+    def __init__(self, app: Flask, listener: socket.socket) -> None:
+        self._sockets: dict[int, Any] = {}
+        self._server = create_server(
+            app,
+            map=self._sockets,
+            sockets=[listener],
+            threads=THREADS,
+            connection_limit=CONNECTIONS,
+            # A TLS proxy's X-Forwarded-For says who the volunteer is.
+            clear_untrusted_proxy_headers=False,
+        )
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="sandbox-http", daemon=True)
 
-    # Requests in hand are finished first; they still need the loop's trigger.
-    server.task_dispatcher.shutdown()
-    server.trigger.pull_trigger(close_all)
-    loop.join()
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def _loop(self) -> None:
+        while not self._ending.is_set():
+            wasyncore.loop(timeout=1.0, use_poll=True, map=self._sockets, count=1)
+
+    def stop(self) -> None:
+        """Finish the requests in hand, then close every socket from this thread."""
+        self._server.task_dispatcher.shutdown()
+        self._ending.set()
+        self._server.pull_trigger()
+        self._thread.join()
+        wasyncore.close_all(self._sockets, ignore_all=True)
 
 
 @contextmanager
@@ -122,15 +145,13 @@ def running_sandbox(
         listener.close()
         raise
     sandbox: Sandbox = app.extensions["sandbox"]
-    server = create_server(
-        app, sockets=[listener], threads=THREADS, clear_untrusted_proxy_headers=False
-    )
-    loop = threading.Thread(target=server.run, name="sandbox-http", daemon=True)
+    server = _HttpServer(app, listener)
+    server.start()
     sandbox.jobs.start()
-    loop.start()
     try:
         yield RunningSandbox(url, sandbox)
     finally:
-        _stop(server, loop)
+        # Jobs first: the one in hand may still be fetching from this very server.
         sandbox.jobs.stop()
+        server.stop()
         sandbox.store.close()
