@@ -184,12 +184,13 @@ def test_row_geometry_just_over_the_minimum_is_written(shape):
     assert len(assert_intact(workflow_json(), presented.payload)) == 1
 
 
-def test_row_ellipse_with_its_short_axis_first_is_turned():
-    shape = Ellipse(x_center=40, y_center=40, rx=3, ry=20, angle=10)
+@pytest.mark.parametrize(("rx", "written"), [(3, 3), (5.004, 5)])
+def test_row_ellipse_with_its_short_axis_first_is_turned(rx, written):
+    shape = Ellipse(x_center=40, y_center=40, rx=rx, ry=20, angle=10)
     presented = write([mark(shape)], workflow_json())
     [drawn] = assert_intact(workflow_json(), presented.payload)
     geometry = drawn["geometry"]
-    assert (geometry["rx"], geometry["ry"], geometry["angle"]) == (20, 3, 100)
+    assert (geometry["rx"], geometry["ry"], geometry["angle"]) == (20, written, 100)
     assert "axes swapped" in presented.notes[0]
 
 

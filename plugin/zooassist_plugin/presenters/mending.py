@@ -83,7 +83,7 @@ def mend(shape: Shape, size: FrameSize | None = None) -> tuple[Shape | None, tup
             if len(filled) > len(points):
                 notes.append(f"path filled up from {len(points)} to {len(filled)} points")
             shape = FreehandLine(points=tuple(_rounded_vertex(p) for p in filled))
-        case Ellipse(rx=rx, ry=ry, angle=angle) if rx <= MINIMUM_EXTENT < ry:
+        case Ellipse(rx=rx, ry=ry, angle=angle) if round_number(rx) <= MINIMUM_EXTENT < ry:
             # Only the first half axis is checked, so the longer one has to come first.
             turned = (angle + 90) % 360
             shape = _rounded(shape.model_copy(update={"rx": ry, "ry": rx, "angle": turned}))
