@@ -21,6 +21,8 @@ Plane: TypeAlias = NDArray[np.float64]
 
 # Images are measured at about this many pixels on the longer side.
 WORKING_SIDE = 256
+# How often pixels that are no background are left out of the border.
+CLIPPINGS = 4
 # The object is what exceeds so many times the border's scatter, or this share of its own peak.
 SIGMAS = 3.0
 PEAK_SHARE = 0.08
@@ -82,21 +84,47 @@ def _signal(image: Plane) -> tuple[Plane, float]:
     """
     height, width = image.shape[:2]
     border = _border_mask(height, width)
-    sample = image[border]
-    background = np.median(sample, axis=0)
+    image, clean = _without_background(image, border)
     y, x = np.mgrid[0:height, 0:width]
     radius = max(2.0, CENTRAL / 2 * min(height, width))
     centre = np.hypot(x - (width - 1) / 2, y - (height - 1) / 2) <= radius
-    difference = (image[centre] - background).mean(0)
+    difference = image[centre].mean(0)
     length = float(np.linalg.norm(difference))
     direction = difference / length if length > 0 else np.full(3, 1 / math.sqrt(3))
-    signal = (image - background) @ direction
+    signal = image @ direction
     smooth = ndimage.gaussian_filter(signal, max(1.0, min(height, width) / 128))
-    # Median absolute deviation: stars and neighbours on the border do not count.
-    level = float(np.median(smooth[border]))
-    scatter = 1.4826 * float(np.median(np.abs(smooth[border] - level)))
+    level, scatter = _robust(smooth[clean])
     # Grey values are integers: below one the scatter says nothing.
     return smooth - level, max(scatter, 1.0)
+
+
+def _without_background(image: Plane, border: NDArray[np.bool_]) -> tuple[Plane, NDArray[np.bool_]]:
+    """Subtract the plane through the border of every channel: images are lit unevenly.
+
+    Returns also the part of the border that was found to be background: stars and neighbours on it
+    are left out step by step.
+    """
+    height, width = image.shape[:2]
+    y, x = np.mgrid[0:height, 0:width]
+    terms = np.stack([np.ones(x.shape), x / width - 0.5, y / height - 0.5], axis=-1)
+    clean = border.copy()
+    residual = image - np.median(image[border], axis=0)
+    for _ in range(CLIPPINGS):
+        offset = np.abs(residual).max(-1)
+        level, scatter = _robust(offset[clean])
+        closer = clean & (offset <= level + 2.5 * max(scatter, 1.0))
+        if closer.sum() < border.sum() / 4:
+            break
+        clean = closer
+        plane, *_ = np.linalg.lstsq(terms[clean], image[clean], rcond=None)
+        residual = image - terms @ plane
+    return residual, clean
+
+
+def _robust(values: Plane) -> tuple[float, float]:
+    """Median, and the standard deviation that the median absolute deviation stands for."""
+    level = float(np.median(values))
+    return level, 1.4826 * float(np.median(np.abs(values - level)))
 
 
 def _border_mask(height: int, width: int) -> NDArray[np.bool_]:
