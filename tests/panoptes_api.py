@@ -56,9 +56,7 @@ class Api:
             sent["Authorization"] = f"Bearer {self.token}"
         sent |= headers or {}
         url = path if path.startswith("http") else f"{self.url}/api{path}"
-        return self.session.request(
-            method, url, json=json, headers=sent, timeout=20, **options
-        )
+        return self.session.request(method, url, json=json, headers=sent, timeout=20, **options)
 
     def get(self, path: str, **params: Any) -> requests.Response:
         return self.request("GET", path, params=params)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from panoptes_api import Api, Clock, token
 
 from zooassist_plugin.sandbox.keys import load_keys
 from zooassist_plugin.sandbox.server import RunningSandbox, running_sandbox
+from zooassist_plugin.sandbox.store import Base, Store
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +33,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def server(state, clock) -> RunningSandbox:
-    with running_sandbox(state, clock=clock) as running:
+def database() -> str:
+    """SQLite in the state folder, or an emptied PostgreSQL when a URL is given."""
+    url = os.environ.get("ZOOASSIST_TEST_DATABASE", "")
+    if url:
+        store = Store(url)
+        Base.metadata.drop_all(store.engine)
+        store.close()
+    return url
+
+
+@pytest.fixture
+def server(state, clock, database) -> RunningSandbox:
+    with running_sandbox(state, clock=clock, database_url=database) as running:
         yield running
 
 

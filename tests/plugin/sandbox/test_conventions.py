@@ -7,9 +7,7 @@ from panoptes_api import ACCEPT
 
 def test_without_the_versioned_accept_header_everything_is_404(server, project):
     for accept in ("application/json", "*/*", "application/vnd.api+json", ""):
-        answer = requests.get(
-            f"{server.url}/api/projects", headers={"Accept": accept}, timeout=20
-        )
+        answer = requests.get(f"{server.url}/api/projects", headers={"Accept": accept}, timeout=20)
         assert answer.status_code == 404, accept
         assert "version=1" in answer.json()["errors"][0]["message"]
 
@@ -30,9 +28,7 @@ def test_answers_are_json_api_with_string_ids(builder, project):
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/vnd.api+json", ""])
 def test_writes_need_a_json_content_type(builder, content_type):
-    answer = builder.request(
-        "POST", "/projects", {"projects": {}}, {"Content-Type": content_type}
-    )
+    answer = builder.request("POST", "/projects", {"projects": {}}, {"Content-Type": content_type})
     assert answer.status_code == 415
 
 

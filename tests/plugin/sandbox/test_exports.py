@@ -255,7 +255,7 @@ def test_deleted_workflows_leave_the_project_export(
 def test_metadata_of_the_classifier_survive_unchanged(
     builder, anonymous, server, workflow, subjects
 ):
-    extra = {"subject_dimensions": [{"naturalWidth": 16}, None], "note": "ä\n\",;"}
+    extra = {"subject_dimensions": [{"naturalWidth": 16}, None], "note": 'ä\n",;'}
     metadata = METADATA | {"workflow_version": "1.1"} | extra
     anonymous.classify(workflow, subjects[0], metadata=metadata)
     rows = export(builder, server, f"/workflows/{workflow['id']}/classifications_export")

@@ -29,11 +29,11 @@ LOGINS = {
 
 
 @pytest.fixture
-def server(state, monkeypatch):
+def server(state, monkeypatch, database):
     """A sandbox with the machine's clock: the client compares expiries with its own."""
     for name in ("USERNAME", "PASSWORD", "CLIENT_ID", "CLIENT_SECRET", "ENDPOINT"):
         monkeypatch.delenv(f"PANOPTES_{name}", raising=False)
-    with running_sandbox(state) as running:
+    with running_sandbox(state, database_url=database) as running:
         yield running
 
 

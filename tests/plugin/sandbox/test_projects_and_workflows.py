@@ -117,9 +117,7 @@ def test_versions_are_major_for_structure_and_minor_for_texts(builder, workflow)
         {"prioritized": True},
     ],
 )
-def test_structure_is_locked_on_active_workflows_of_live_projects(
-    builder, project, workflow, body
-):
+def test_structure_is_locked_on_active_workflows_of_live_projects(builder, project, workflow, body):
     path = f"/projects/{project['id']}"
     assert builder.put(path, {"projects": {"live": True}}).status_code == 200
     answer = change(builder, workflow, **body)
@@ -151,7 +149,12 @@ def test_configuration_is_replaced_as_a_whole(builder, workflow):
 
 @pytest.mark.parametrize(
     "rule",
-    [{"criteria": "boredom"}, {"criteria": "classification_count", "options": {"count": "many"}}],
+    [
+        {"criteria": "boredom"},
+        {"criteria": "classification_count", "options": {"count": "many"}},
+        {"criteria": "classification_count", "options": {"count": 0}},
+        {"criteria": "classification_count", "options": [3]},
+    ],
 )
 def test_unknown_retirement_rules_are_400(builder, workflow, rule):
     assert change(builder, workflow, retirement=rule).status_code == 400
@@ -203,8 +206,12 @@ def test_strings_of_every_kind_of_task():
                 "choices": {"LION": {"label": "Lion", "confusions": {"PUMA": "smaller"}}},
                 "questions": {"N": {"label": "How many?", "answers": {"1": {"label": "one"}}}},
             },
-            "T6": {"type": "dropdown", "selects": [{"title": "Colour", "options": {"*": [
-                {"label": "Red", "value": "a1"}]}}]},
+            "T6": {
+                "type": "dropdown",
+                "selects": [
+                    {"title": "Colour", "options": {"*": [{"label": "Red", "value": "a1"}]}}
+                ],
+            },
             "T7": {"type": "combo", "tasks": ["T5", "T6"]},
         }
     )

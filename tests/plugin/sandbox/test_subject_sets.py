@@ -17,7 +17,9 @@ def test_subjects_are_added_once_and_removed(builder, anonymous, project):
     for given in ([first, second], [second, int(third)]):
         assert builder.post(f"{path}/links/subjects", {"subjects": given}).status_code == 200
     assert builder.one(path)["set_member_subjects_count"] == 3
-    links = [row["links"]["subject"] for row in members(anonymous, subject_set_id=subject_set["id"])]
+    links = [
+        row["links"]["subject"] for row in members(anonymous, subject_set_id=subject_set["id"])
+    ]
     assert links == [first, second, third]
     one = members(anonymous, subject_set_id=subject_set["id"], subject_id=second)
     assert [row["links"]["subject"] for row in one] == [second]
@@ -130,5 +132,3 @@ def test_only_editors_import(request, builder, project, sender, status):
     assert api.post("/subject_set_imports", {"subject_set_imports": body}).status_code == status
     body["source_url"] = "file:///etc/passwd"
     assert builder.post("/subject_set_imports", {"subject_set_imports": body}).status_code == 422
-
-

@@ -178,8 +178,10 @@ def test_attached_images_of_everything(builder, anonymous, volunteer, project, w
         gone = builder.request("DELETE", f"{path}/attached_images/{media[0]['id']}")
         assert gone.status_code == 204
         assert len(anonymous.get(f"{path}/attached_images").json()["media"]) == 1
-    wrong = builder.post(f"/projects/{project['id']}/attached_images", {"media": {
-        "content_type": "image/png", "external_link": True, "src": "no url"}})
+    wrong = builder.post(
+        f"/projects/{project['id']}/attached_images",
+        {"media": {"content_type": "image/png", "external_link": True, "src": "no url"}},
+    )
     assert wrong.status_code == 422
 
 

@@ -35,11 +35,13 @@ TUTORIAL = Schema(
         "links": OBJECT,
     },
     required=("steps", "language", "links"),
+    objects=("steps",),
 )
 FIELD_GUIDE = Schema(
     "field_guides",
     {"language": TEXT, "items": ARRAY, "links": OBJECT},
     required=("items", "language", "links"),
+    objects=("items",),
 )
 
 

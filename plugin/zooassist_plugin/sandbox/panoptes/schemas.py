@@ -27,11 +27,15 @@ ARRAY: Kinds = (list,)
 
 @dataclass(frozen=True)
 class Schema:
-    """Attribute names with their JSON kinds, and those a creation must give."""
+    """Attribute names with their JSON kinds, and those a creation must give.
+
+    `objects` names the arrays whose items must all be objects.
+    """
 
     name: str
     properties: Mapping[str, Kinds]
     required: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
     def check(self, body: Body, creating: bool = True) -> Body:
         """Return `body`; 422 when an attribute is missing, unknown or of another kind."""
@@ -51,6 +55,8 @@ class Schema:
                 expected = " or ".join(JSON_NAMES[kind] for kind in kinds)
                 found = JSON_NAMES.get(type(value), "number")
                 raise ApiError(422, f"{self.name}.{name}: expected {expected}, got {found}")
+            if name in self.objects and not all(isinstance(item, dict) for item in value):
+                raise ApiError(422, f"{self.name}.{name}: expected a list of objects")
         return body
 
 

@@ -59,8 +59,12 @@ def _check_retirement(rule: Body) -> None:
         raise ApiError(
             400, f"Validation failed: Retirement criteria must be one of {', '.join(CRITERIA)}"
         )
-    count = (rule.get("options") or {}).get("count", 15)
-    if rule["criteria"] == "classification_count" and not str(count).isdigit():
+    options = rule.get("options") or {}
+    if not isinstance(options, dict):
+        raise ApiError(400, f"Validation failed: Retirement options must be an object: {options!r}")
+    count = str(options.get("count", 15))
+    counted = rule["criteria"] == "classification_count"
+    if counted and not (count.isascii() and count.isdigit() and int(count) > 0):
         raise ApiError(400, f"Validation failed: Retirement count must be a number, got {count!r}")
 
 
