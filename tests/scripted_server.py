@@ -29,7 +29,7 @@ def scripted_server(answers: list[tuple[int, bytes]]) -> Iterator[tuple[str, lis
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do_HEAD = answer
+        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = answer
 
         def log_message(self, *args: object) -> None:
             pass

@@ -290,7 +290,7 @@ class Ledger:
             .group_by(_Row.state)
         )
         with self._store.session() as session:
-            found = dict(session.execute(query).tuples().all())
+            found = {row[0]: row[1] for row in session.execute(query)}
         return {state: found.get(state, 0) for state in NEXT_STATES}
 
 

@@ -97,15 +97,26 @@ class Caesar:
         self._session.close()
         self._anonymous.close()
 
-    def call(self, method: str, path: str, json: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+    def call(
+        self,
+        method: str,
+        path: str,
+        json: Mapping[str, Any] | None = None,
+        workflow_id: int | None = None,
+    ) -> Any:  # noqa: ANN401
         """Make one call; returns the JSON body, or None when it is empty.
 
-        Caesar snapshots a token's projects at its first use and answers 401 or 404 for a project
-        made later, so such an answer is asked again once per resource with a fresh token.
+        Caesar snapshots a token's projects at its first use and answers 401, 403 or 404 for a
+        project made later, so the call is repeated once per workflow with a fresh token.
+
+        Parameters
+        ----------
+        workflow_id : int, optional
+            Which workflow is meant, where the path does not say it.
         """
         response = self._send(method, path, json)
-        scope = "/".join(path.split("/")[:3])
-        if response.status_code in (401, 404) and scope not in self._renewed_for:
+        scope = path.split("/")[2] if workflow_id is None else str(workflow_id)
+        if response.status_code in (401, 403, 404) and scope not in self._renewed_for:
             self._renewed_for.add(scope)
             self._panoptes.token(fresh=True)
             response = self._send(method, path, json)
@@ -150,7 +161,7 @@ class Caesar:
     def create_workflow(self, workflow_id: int, public_reductions: bool = True) -> None:
         """Make Caesar follow a workflow."""
         content = {"id": workflow_id, "public_reductions": public_reductions}
-        self.call("POST", "/workflows", {"workflow": content})
+        self.call("POST", "/workflows", {"workflow": content}, workflow_id)
 
     def update_workflow(self, workflow_id: int, **changes: Any) -> None:  # noqa: ANN401
         """Change ``public_reductions``, ``public_extracts``, ``status`` or ``rules_applied``."""

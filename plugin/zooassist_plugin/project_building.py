@@ -38,14 +38,29 @@ class NewSubject:
 
 
 def create_project(
-    panoptes: Panoptes, display_name: str, description: str, language: str = "en"
+    panoptes: Panoptes,
+    display_name: str,
+    description: str,
+    language: str = "en",
+    *,
+    private: bool = True,
+    live: bool = False,
 ) -> int:
-    """Create a private project and return its id."""
+    """Create a project and return its id.
+
+    Parameters
+    ----------
+    private : bool
+        Whether only its team can see it; volunteers without a role get 404 then.
+    live : bool
+        Whether its classifications count as made after the launch.
+    """
     content = {
         "display_name": display_name,
         "description": description,
         "primary_language": language,
-        "private": True,
+        "private": private,
+        "live": live,
     }
     return int(_create(panoptes, "projects", content)["id"])
 

@@ -100,12 +100,12 @@ def plan(situation: Situation) -> tuple[Repair, ...]:
     None while the workflow cannot show the proposals: switching on a workflow on which a proposal
     crashes the page, or blocks Done, would harm its volunteers.
     """
-    if not all(rule.look(situation)[0] for rule in WORKFLOW_RULES):
+    if not all(rule.check(situation).passed for rule in WORKFLOW_RULES):
         return ()
     return tuple(
         repair
         for rule in CAESAR_RULES
-        if not rule.look(situation)[0]
+        if not rule.check(situation).passed
         for repair in rule.repair(situation)
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from zooassist_plugin.caesar import Caesar, CaesarWorkflow, Extractor, Reducer
+from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
 from zooassist_plugin.panoptes import Panoptes
 from zooassist_plugin.workflow import Workflow
@@ -83,6 +84,9 @@ class Rule:
     repair: Callable[[Situation], tuple[Repair, ...]] = lambda situation: ()
 
     def check(self, situation: Situation) -> Check:
-        """Apply the rule."""
-        passed, detail = self.look(situation)
+        """Apply the rule; tasks that cannot be read at all fail it."""
+        try:
+            passed, detail = self.look(situation)
+        except BadInput as error:
+            passed, detail = False, str(error)
         return Check(self.name, passed, detail, "" if passed else self.remedy)

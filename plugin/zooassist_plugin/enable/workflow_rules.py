@@ -15,7 +15,7 @@ from zooassist_plugin.workflow import DrawingTask, Tool
 
 # Kind of model -> the tools that its proposals can be drawn with.
 TOOLS_OF_KIND: dict[str, tuple[str, ...]] = {
-    "votes": ("ellipse",),
+    "votes": TOOL_TYPES,  # the object's outline, as any tool draws it
     "mask": ("polygon", "freehandLine"),
     "volume": ("polygon", "freehandLine"),
     "embedding": (),
@@ -31,6 +31,18 @@ def usable_tools(situation: Situation) -> tuple[tuple[DrawingTask, Tool], ...]:
         for tool in task.tools
         if tool.type in types
     )
+
+
+def proposed_tools(situation: Situation) -> tuple[Tool, ...]:
+    """Return the usable tools whose subtasks the model answers best; one of them is drawn with."""
+    match = label_match(situation)
+    matched = {pair.task for pair in match.pairs} if match else set()
+    scored = [
+        (sum(detail.key in matched for detail in tool.details), tool)
+        for _, tool in usable_tools(situation)
+    ]
+    best = max((score for score, _ in scored), default=0)
+    return tuple(tool for score, tool in scored if score == best)
 
 
 def label_match(situation: Situation) -> LabelMatch | None:
@@ -94,8 +106,7 @@ def _model_has_tool(situation: Situation) -> tuple[bool, str]:
     needed = TOOLS_OF_KIND[situation.card.kind]
     found = usable_tools(situation)
     if found:
-        task, tool = found[0]
-        return True, f"{tool.type} (tool {tool.index} of {task.key})"
+        return True, ", ".join(f"{tool.type} ({task.key})" for task, tool in found)
     wanted = " or ".join(needed) or "(none: it proposes nothing)"
     return False, f"model {situation.card.name} of kind {situation.card.kind} needs {wanted}"
 
@@ -123,8 +134,10 @@ def _class_survives(situation: Situation) -> tuple[bool, str]:
 
 
 def _done_not_blocked(situation: Situation) -> tuple[bool, str]:
-    tools = usable_tools(situation)[:1]
-    required = {detail.key for _, tool in tools for detail in tool.details if detail.required}
+    tools = proposed_tools(situation)
+    required = {detail.key for tool in tools for detail in tool.details if detail.required}
+    if required and situation.card is None and situation.presenter == "subtasks":
+        return True, f"required: {', '.join(sorted(required))}; no model given to compare with"
     always = _always_answered(situation) if situation.presenter == "subtasks" else set()
     open_ones = sorted(required - always)
     if open_ones:
@@ -142,11 +155,10 @@ def _always_answered(situation: Situation) -> set[str]:
 
 
 def _room(situation: Situation) -> tuple[bool, str]:
-    tools = usable_tools(situation)
-    if tools and all(tool.maximum is not None and tool.maximum < 1 for _, tool in tools):
-        return False, "the tool's maximum is 0 marks"
-    limits = {tool.maximum for _, tool in tools} - {None}
-    return True, f"at most {min(filter(None, limits))} marks" if limits else "any number of marks"
+    limits = [t.maximum for t in proposed_tools(situation) if t.maximum is not None]
+    if not limits:
+        return True, "any number of marks"
+    return min(limits) >= 1, f"at most {min(limits)} marks"
 
 
 WORKFLOW_RULES: tuple[Rule, ...] = (

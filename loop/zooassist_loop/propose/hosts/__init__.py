@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from pathlib import Path
 
 from zooassist_loop.propose.hosts.local import local_host
 from zooassist_loop.propose.hosts.s3 import s3_host
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.extracts_csv import CsvHost
 from zooassist_plugin.settings import Settings
-
-# Takes a file, gives the URL at which it can be fetched while the context is open.
-CsvHost = Callable[[Path], AbstractContextManager[str]]
 
 # Scheme of `--csv-host` -> (argument, base URL, port) -> host.
 HOSTS: dict[str, Callable[[str, str | None, int], CsvHost]] = {

@@ -14,11 +14,10 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-if TYPE_CHECKING:
-    from zooassist_loop.propose.hosts import CsvHost
+from zooassist_plugin.extracts_csv import CsvHost
 
 log = logging.getLogger(__name__)
 LIFETIME = 3600  # seconds

@@ -6,12 +6,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zooassist_plugin.errors import BadInput, Refused
-
-if TYPE_CHECKING:
-    from zooassist_loop.propose.hosts import CsvHost
+from zooassist_plugin.extracts_csv import CsvHost
 
 LIFETIME = 24 * 3600  # seconds: Caesar's import queue may be long
 
