@@ -70,7 +70,8 @@ def find_sources(picture: npt.NDArray[np.uint8]) -> list[Source]:
     sources = []
     for index in np.argsort(-found["flux"]):
         row, (r20, r80) = found[index], radii[index]
-        source = Source(*(float(row[key]) for key in ("x", "y", "a", "b")), float(r20), float(r80))
+        x, y, a, b = (float(row[key]) for key in ("x", "y", "a", "b"))
+        source = Source(x, y, a, b, float(r20), float(r80))
         half = source.half_stamp
         inside = half <= source.x < width - half and half <= source.y < height - half
         # Diffraction spikes of the one bright star come out as needles.
@@ -111,7 +112,7 @@ def cut_galaxies(folder: Path, count: int) -> DemoData:
     BadInput
         When fewer galaxies than asked for can be cut.
     """
-    picture = hubble_deep_field()
+    picture = hubble_deep_field()  # type: ignore[no-untyped-call]
     sources = find_sources(picture)
     if len(sources) < count:
         raise BadInput(
