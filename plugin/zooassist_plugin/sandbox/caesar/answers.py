@@ -26,9 +26,9 @@ def rails_time(moment: datetime) -> str:
 
 def row_json(row: Stamped) -> dict[str, Any]:
     """Render the columns of one row; identifiers stay integers, as in Caesar."""
-    rendered: dict[str, Any] = {}
+    rendered: dict[str, Any] = {"id": row.id}
     for attribute in inspect(type(row)).column_attrs:
-        name = attribute.columns[0].name
+        name = str(attribute.columns[0].name)  # a plain str: SQLAlchemy has its own kind
         if name not in _HIDDEN:
             value = getattr(row, attribute.key)
             rendered[name] = rails_time(value) if isinstance(value, datetime) else value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -87,7 +87,7 @@ class Extracting:
         )
         if not extractors:
             return None
-        size = len(orjson.dumps([row.annotations, row.metadata_]))
+        size = len(json.dumps([row.annotations, row.metadata_], ensure_ascii=False).encode())
         if size > LARGEST:
             log.warning("classification %s has %d bytes: Caesar never sees it", row.id, size)
             return None

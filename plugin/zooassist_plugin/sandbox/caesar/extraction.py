@@ -6,10 +6,9 @@ key. An extractor returns its data, or None for no extract at all.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import orjson
 
 from zooassist_plugin.dialects.aggregation import shape_to_aggregation
 from zooassist_plugin.dialects.classifier_v1 import shape_from_v1
@@ -29,7 +28,7 @@ def count_key(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Write an answer as the key of a JSON object, as Ruby does: null becomes the empty string."""
     if isinstance(value, str):
         return value
-    return "" if value is None else orjson.dumps(value).decode()
+    return "" if value is None else json.dumps(value, separators=(",", ":"))
 
 
 def _annotations(payload: Payload, settings: Settings) -> list[Any] | None:

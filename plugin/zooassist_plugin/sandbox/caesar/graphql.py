@@ -84,7 +84,7 @@ def _camel(name: str) -> str:
 def _fields(row: Stamped) -> dict[str, Any]:
     """Name the columns of one row as GraphQL does."""
     values = {
-        attribute.columns[0].name: getattr(row, attribute.key)
+        str(attribute.columns[0].name): getattr(row, attribute.key)
         for attribute in inspect(type(row)).column_attrs
     }
     return {

@@ -160,6 +160,7 @@ class Imports:
         with requests.get(payload["file"], stream=True, timeout=timeout) as answer:
             answer.raise_for_status()
             answer.raw.decode_content = True
+            answer.raw.auto_close = False  # else it closes itself before its reader sees the end
             # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
             stream = io.TextIOWrapper(cast(Any, answer.raw), encoding="utf-8-sig", newline="")
             # The network is read between transactions, never inside one: the file may well be

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,7 +85,7 @@ class Remote:
         try:
             return requests.post(
                 str(url),
-                data=orjson.dumps(payload),
+                data=json.dumps(payload),
                 headers={"Content-Type": "application/json", "Accept": "application/json"},
                 auth=auth,
                 timeout=self._timeout,
