@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +26,7 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     Workflow,
     WorkflowSubjectSet,
 )
+from zooassist_plugin.sandbox.store import Base
 
 
 class Lab:
@@ -192,22 +192,38 @@ class Lab:
         )
         return self.post("/graphql", {"query": text}, token=token)
 
+    def empty(self):
+        """Delete every row but the accounts."""
+        with self.sandbox.store.session() as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                if table is not User.__table__:
+                    session.execute(table.delete())
+        self.later(86_400)
+        self.token = self.token_of("builder")
+
     def close(self):
         self.sandbox.store.close()
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """A state folder with keys and accounts: making them takes longer than most tests."""
-    state = tmp_path_factory.mktemp("state")
-    Lab(state).close()
-    return state
+def shared_lab(tmp_path_factory):
+    """One app for most tests: making one takes longer than a test."""
+    made = Lab(tmp_path_factory.mktemp("state"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def lab(tmp_path, template):
-    shutil.copytree(template, tmp_path / "state")
-    made = Lab(tmp_path / "state")
+def lab(shared_lab):
+    """An emptied sandbox, a day after the last test: every breaker has cooled off."""
+    shared_lab.empty()
+    return shared_lab
+
+
+@pytest.fixture
+def fresh_lab(tmp_path):
+    """A sandbox of its own, for tests that count failures in its breakers or list its files."""
+    made = Lab(tmp_path)
     yield made
     made.close()
 

@@ -98,8 +98,9 @@ def test_files_need_their_secret_and_must_be_finished(lab, classified):
     assert lab.get(f"/workflows/{workflow_id}/data_requests").get_json()[0]["id"] == row["id"]
 
 
-def test_nothing_half_written_is_left(lab, classified):
-    workflow_id, _ = classified
+def test_nothing_half_written_is_left(fresh_lab):
+    lab = fresh_lab
+    workflow_id = lab.add_workflow()
     order(lab, workflow_id, "extracts")
     lab.drain()
     files = list(Path(lab.sandbox.config.state, "caesar").iterdir())

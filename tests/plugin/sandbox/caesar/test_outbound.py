@@ -125,6 +125,11 @@ def test_three_failures_open_the_breaker_for_sixty_seconds(lab):
 
 
 @pytest.fixture
+def lab(fresh_lab):
+    return fresh_lab
+
+
+@pytest.fixture
 def outside(lab, service):
     """A workflow whose extractor and reducer are the service; returns workflow and subject."""
     workflow_id = lab.add_workflow()

@@ -19,13 +19,17 @@ from zooassist_plugin.sandbox.panoptes.tables import (
 AT_LEAST_TWO = ["gte", ["lookup", "n.classifications", 0], ["const", 2]]
 
 
-@pytest.fixture
-def counting(lab):
+def counting_workflow(lab):
     workflow_id = lab.add_workflow()
     lab.make(workflow_id, "extractor", type="who", key="who")
     lab.make(workflow_id, "reducer", type="count", key="n")
     (subject_id,) = lab.add_subjects(workflow_id, **{"#label": "spiral"})
     return workflow_id, subject_id
+
+
+@pytest.fixture
+def counting(lab):
+    return counting_workflow(lab)
 
 
 def add_rule(lab, workflow_id, condition, *effects, kind="subject"):
@@ -188,8 +192,9 @@ def test_external_with_basic_auth(lab, counting, service, status, end):
     assert lab.rows(RuleAction)[0].status == end
 
 
-def test_effects_are_tried_25_times_behind_an_open_breaker(lab, counting, service):
-    workflow_id, subject_id = counting
+def test_effects_are_tried_25_times_behind_an_open_breaker(fresh_lab, service):
+    lab = fresh_lab
+    workflow_id, subject_id = counting_workflow(lab)
     service.answers = [(500, {})]
     config = {"url": service.url, "reducer_key": "n"}
     add_rule(lab, workflow_id, ["const", True], ("external", config))
