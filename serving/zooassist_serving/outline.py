@@ -31,6 +31,12 @@ PEAK_SHARE = 0.08
 MEDIAN_SHARE = 0.4
 # Noise reaches three sigmas somewhere; an object also has a peak of so many.
 PEAK_SIGMAS = 6.0
+# An object whose typical value is below this share of its peak has a centre to be symmetric about.
+PEAKED = 0.45
+# What is so many times brighter than its mirror image belongs to a neighbour.
+ASYMMETRY = 3.5
+# The least that is left of an object without its neighbours.
+MOST = 0.65
 # The object has to lie within this share of the shorter side from the centre.
 CENTRAL = 0.2
 # An object that covers more of the border than this has run into its neighbours: look higher.
@@ -138,23 +144,55 @@ def _object(signal: Plane, scatter: float) -> NDArray[np.bool_] | None:
     """Return the mask of the object nearest the centre, freed from neighbours it runs into."""
     height, width = signal.shape
     border = _border_mask(height, width)
-    middle = signal[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    top, left = round(height * (0.5 - CENTRAL)), round(width * (0.5 - CENTRAL))
+    middle = signal[top : height - top, left : width - left]
     threshold = max(SIGMAS * scatter, PEAK_SHARE * float(middle.max()))
     while threshold < float(middle.max()):
         found = _central_component(signal > threshold)
         if found is None:
             return None
         if found[border].mean() <= BORDER_COVERED:
-            return _sharpened(signal, found, scatter)
+            return _sharpened(signal, found, scatter, threshold)
         threshold *= 1.25
     return None
 
 
-def _sharpened(signal: Plane, found: NDArray[np.bool_], scatter: float) -> NDArray[np.bool_] | None:
+def _sharpened(
+    signal: Plane, found: NDArray[np.bool_], scatter: float, threshold: float
+) -> NDArray[np.bool_] | None:
     inside = signal[found]
     if float(inside.max()) < PEAK_SIGMAS * scatter:
         return None
-    return _central_component(found & (signal > MEDIAN_SHARE * float(np.median(inside))))
+    typical = float(np.median(inside))
+    found = found & (signal > MEDIAN_SHARE * typical)
+    if typical < PEAKED * float(inside.max()):
+        alone = _central_component(found & ~_foreign(signal, found, threshold))
+        # Where much would go, it is the object itself that is lopsided.
+        if alone is not None and alone.sum() > MOST * found.sum():
+            return alone
+    return _central_component(found)
+
+
+def _foreign(signal: Plane, found: NDArray[np.bool_], threshold: float) -> NDArray[np.bool_]:
+    """Return what shines far brighter than its mirror image through the object's peak.
+
+    Galaxies look alike after half a turn, stars and neighbours beside them don't (the idea of the
+    SDSS deblender).
+    """
+    height, width = signal.shape
+    y, x = np.mgrid[0:height, 0:width]
+    # The peak is sought at the object's own scale, so that no knot in an arm is taken for it.
+    radius = math.sqrt(found.sum() / math.pi)
+    coarse = ndimage.gaussian_filter(np.where(found, signal, 0.0), radius / 4)
+    distance = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2)
+    coarse *= np.exp(-0.5 * (distance / (CENTRAL / 2 * min(height, width))) ** 2)
+    top, left = np.unravel_index(int(coarse.argmax()), signal.shape)
+    mirror_y, mirror_x = 2 * int(top) - y, 2 * int(left) - x
+    outside = (mirror_y < 0) | (mirror_y >= height) | (mirror_x < 0) | (mirror_x >= width)
+    mirrored = signal[np.clip(mirror_y, 0, height - 1), np.clip(mirror_x, 0, width - 1)]
+    brighter = (signal > ASYMMETRY * np.maximum(mirrored, threshold)) & ~outside
+    grown: NDArray[np.bool_] = ndimage.binary_dilation(brighter, iterations=2)
+    return grown
 
 
 def _central_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -108,3 +108,35 @@ def test_object_in_a_corner_is_not_the_object():
     image = np.zeros((128, 128, 3), dtype=np.uint8)
     image[4:24, 4:24] = 220
     assert outline_ellipse(image) is None
+
+
+def test_a_star_that_touches_the_galaxy_is_cut_off():
+    galaxy = disc((200, 200), (100, 100), (60, 40), 20, profile="fading", noise=1)
+    alone = outline_ellipse(galaxy)
+    y, x = np.mgrid[0:200, 0:200]
+    star = 230 * np.exp(-((x - 145) ** 2 + (y - 75) ** 2) / 2 / 4**2)
+    touched = np.clip(galaxy + star[..., None], 0, 255).astype(np.uint8)
+    found = outline_ellipse(touched)
+    assert turned_by(found.angle, alone.angle) < 6
+    assert found.rx == pytest.approx(alone.rx, rel=0.1)
+    assert (found.x_center, found.y_center) == pytest.approx((100, 100), abs=3)
+
+
+def test_two_equal_nuclei_stay_in_one_outline():
+    """Neither is cut away whole as the other's neighbour."""
+    y, x = np.mgrid[0:128, 0:128]
+    nuclei = sum(np.exp(-((x - c) ** 2 + (y - 64) ** 2) / 2 / 7**2) for c in (55, 75))
+    image = (10 + 200 * np.clip(nuclei, 0, 1))[..., None].repeat(3, axis=2).astype(np.uint8)
+    found = outline_ellipse(image)
+    assert turned_by(found.angle, 0) < 3
+    assert found.x_center - found.rx < 50
+    assert found.x_center + found.rx > 80
+
+
+def test_uneven_light():
+    y, x = np.mgrid[0:128, 0:160]
+    slope = (0.5 * x + 0.3 * y)[..., None]
+    image = np.clip(disc((128, 160), (80, 64), (30, 15), -25) + slope, 0, 255).astype(np.uint8)
+    found = outline_ellipse(image)
+    assert turned_by(found.angle, -25) < 2
+    assert (found.rx, found.ry) == pytest.approx((30, 15), rel=0.08)
