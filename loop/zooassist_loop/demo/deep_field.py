@@ -17,24 +17,37 @@ from zooassist_plugin.errors import BadInput
 
 SOURCE = (
     "Hubble Deep Field (NASA/ESA/STScI, public domain), galaxies found with SExtractor's algorithm "
-    "(sep); votes are simulated from measured shape and concentration, not from people"
+    "(sep); votes are simulated from measured colour and shape, not from people"
 )
 STAMP_PIXELS = 256
 SMALLEST_STAMP = 24  # native pixels; below this nothing can be seen after enlarging
 DETECTION_SIGMA = 2.5
 SMALLEST_SOURCE = 60  # connected pixels above the threshold
+REDNESS_EVEN = 0.05  # about the median of the picture's larger galaxies: as many say smooth as not
+
+
+# In this picture the two bright stars, and no galaxy, are round and white to the very centre.
+STAR_CORE, STAR_AXIS_RATIO = 244, 0.9
 
 
 @dataclass(frozen=True)
 class Source:
-    """One detected galaxy; lengths in native pixels of the deep field picture."""
+    """One detected source; lengths in native pixels of the deep field picture.
+
+    Attributes
+    ----------
+    redness : float
+        (red - blue) / (red + blue) of its light above the sky, -1 to 1.
+    core : float
+        Darkest channel of its central nine pixels, 0 to 255.
+    """
 
     x: float
     y: float
     a: float
     b: float
-    r20: float
-    r80: float
+    redness: float
+    core: float
 
     @property
     def axis_ratio(self) -> float:
@@ -42,9 +55,9 @@ class Source:
         return self.b / self.a
 
     @property
-    def concentration(self) -> float:
-        """Return 5 log10(r80 / r20): about 2.7 for a disk, above 3.5 for an elliptical."""
-        return 5 * math.log10(max(self.r80, 1e-3) / max(self.r20, 1e-3))
+    def is_star(self) -> bool:
+        """Whether it looks like a saturated star."""
+        return self.core >= STAR_CORE and self.axis_ratio >= STAR_AXIS_RATIO
 
     @property
     def half_stamp(self) -> int:
@@ -63,15 +76,14 @@ def find_sources(picture: npt.NDArray[np.uint8]) -> list[Source]:
     background = sep.Background(grey, bw=64, bh=64)
     sky = grey - background.back()
     found = sep.extract(sky, DETECTION_SIGMA, err=background.globalrms, minarea=SMALLEST_SOURCE)
-    radii, _flags = sep.flux_radius(
-        sky, found["x"], found["y"], 6.0 * found["a"], [0.2, 0.8], subpix=5
-    )
     height, width = grey.shape
     sources = []
-    for index in np.argsort(-found["flux"]):
-        row, (r20, r80) = found[index], radii[index]
-        x, y, a, b = (float(row[key]) for key in ("x", "y", "a", "b"))
-        source = Source(x, y, a, b, float(r20), float(r80))
+    for row in found[np.argsort(-found["flux"])]:
+        x, y, a, b, theta = (float(row[key]) for key in ("x", "y", "a", "b", "theta"))
+        red, blue = (_light(picture[..., channel], x, y, a, b, theta) for channel in (0, 2))
+        centre = picture[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2]
+        core = float(centre.mean(axis=(0, 1)).min()) if centre.size else 0.0
+        source = Source(x, y, a, b, (red - blue) / max(red + blue, 1.0), core)
         half = source.half_stamp
         inside = half <= source.x < width - half and half <= source.y < height - half
         # Diffraction spikes of the one bright star come out as needles.
@@ -80,16 +92,30 @@ def find_sources(picture: npt.NDArray[np.uint8]) -> list[Source]:
     return sources
 
 
-def simulated_fractions(source: Source) -> dict[str, tuple[float, ...]]:
-    """Invent what a crowd would answer, from measured shape: a stand-in for people, not a truth.
+def _light(
+    channel: npt.NDArray[np.uint8], x: float, y: float, a: float, b: float, theta: float
+) -> float:
+    """Sum one channel within twice the source's ellipse, less the channel's median."""
+    plane = np.ascontiguousarray(channel.astype(np.float32) - np.median(channel))
+    total, _error, _flag = sep.sum_ellipse(plane, [x], [y], [a], [b], [theta], 2.0)
+    return max(float(total[0]), 0.0)
 
-    Smooth falls with low concentration and rises with it; edge-on needs an axis ratio under about
-    0.4; a face-on, weakly concentrated disk shows spiral arms. Logistic in each case.
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def simulated_fractions(source: Source) -> dict[str, tuple[float, ...]]:
+    """Invent what a crowd would answer, from colour and shape: a stand-in for people, not a truth.
+
+    Red galaxies tend to be smooth and blue ones to have features (the colours of the Hubble
+    sequence); edge-on needs an axis ratio under about 0.4; a face-on featured galaxy shows spiral
+    arms. Logistic in each case.
     """
-    featured = 1 / (1 + math.exp(2.5 * (source.concentration - 2.9)))
-    edge_on = 1 / (1 + math.exp(18 * (source.axis_ratio - 0.42)))
-    featured = min(0.95, max(featured, 0.9 * edge_on))
-    artifact = 0.02
+    edge_on = _logistic(18 * (0.42 - source.axis_ratio))
+    featured = _logistic(16 * (REDNESS_EVEN - source.redness))
+    featured = min(0.97, max(featured, 0.9 * edge_on))
+    artifact = 0.93 if source.is_star else 0.02
     spiral = min(0.9, featured * source.axis_ratio)
     odd = 0.08
     return {

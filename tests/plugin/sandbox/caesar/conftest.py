@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +27,7 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     Workflow,
     WorkflowSubjectSet,
 )
-from zooassist_plugin.sandbox.store import Base
+from zooassist_plugin.sandbox.store import Base, Store
 
 
 class Lab:
@@ -207,8 +208,16 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def shared_lab(tmp_path_factory):
-    """One app for most tests: making one takes longer than a test."""
-    made = Lab(tmp_path_factory.mktemp("state"))
+    """One app for most tests: making one takes longer than a test.
+
+    On SQLite, or on an emptied PostgreSQL when a URL is given.
+    """
+    url = os.environ.get("ZOOASSIST_TEST_DATABASE", "")
+    if url:
+        store = Store(url)
+        Base.metadata.drop_all(store.engine)
+        store.close()
+    made = Lab(tmp_path_factory.mktemp("state"), database_url=url)
     yield made
     made.close()
 
