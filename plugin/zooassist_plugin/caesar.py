@@ -106,8 +106,8 @@ class Caesar:
     ) -> Any:  # noqa: ANN401
         """Make one call; returns the JSON body, or None when it is empty.
 
-        Caesar snapshots a token's projects at its first use and answers 401, 403 or 404 for a
-        project made later, so the call is repeated once per workflow with a fresh token.
+        After a 401 the call is repeated with a fresh token. So it is once per workflow after a 403
+        or 404: Caesar remembers a token's projects from its first use and knows none made later.
 
         Parameters
         ----------
@@ -116,7 +116,8 @@ class Caesar:
         """
         response = self._send(method, path, json)
         scope = path.split("/")[2] if workflow_id is None else str(workflow_id)
-        if response.status_code in (401, 403, 404) and scope not in self._renewed_for:
+        status = response.status_code
+        if status == 401 or (status in (403, 404) and scope not in self._renewed_for):
             self._renewed_for.add(scope)
             self._panoptes.token(fresh=True)
             response = self._send(method, path, json)

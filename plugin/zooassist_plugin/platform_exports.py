@@ -93,8 +93,12 @@ def fetch(
     """
     name = f"the {kind} export of {resource[:-1]} {identifier}"
     found = describe(panoptes, resource, identifier, kind)
-    if not (found and found.state in READY and now() - found.updated_at < max_age):
-        if found is None or found.state in (*READY, "failed"):
+    age = timedelta.max if found is None else now() - found.updated_at
+    if found is None or found.state not in READY or age >= max_age:
+        # One that is being made is waited for, unless it was dropped so long ago that another
+        # request is allowed again.
+        making = found is not None and found.state not in (*READY, "failed")
+        if not making or age >= EXPORT_INTERVAL:
             request(panoptes, resource, identifier, kind)
         found = _wait(panoptes, resource, identifier, kind, wait, poll, name)
     _download(panoptes, found.url, out, name)

@@ -233,7 +233,7 @@ def test_proposals_that_are_there_are_never_touched(sandbox):
     sandbox.caesar.put_reduction(workflow_id, subject_id, payload)
     report = run(sandbox, workflow_id)
     assert report.checks[-1] == Check(
-        "read back as a volunteer", True, f"subject {subject_id}: 1 marks"
+        "read back as a volunteer", True, f"subject {subject_id}: 1 mark to see"
     )
     assert sandbox.caesar.visible_proposals(workflow_id, subject_id).payloads == (payload,)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -178,6 +179,46 @@ def test_more_than_one_page_of_subjects(project):
     add_subjects(project.panoptes, subject_set_id, ids)
     found = [subject.subject_id for subject in project.panoptes.subjects(subject_set_id)]
     assert sorted(found) == ids
+
+
+def test_classifications_since_an_id_statuses_and_retirement(project):
+    panoptes, (first, second, _) = project.panoptes, project.subject_ids
+    metadata = {
+        "started_at": "2026-06-01T10:00:00.000Z",
+        "finished_at": "2026-06-01T10:01:00.000Z",
+        "user_agent": "test",
+        "user_language": "en",
+        "workflow_version": "1.10",
+    }
+    for subject_id, answer in ((first, 0), (second, 1)):
+        links = {
+            "project": str(project.project_id),
+            "workflow": str(project.workflow_id),
+            "subjects": [str(subject_id)],
+        }
+        content = {
+            "annotations": [{"task": "T1", "taskType": "single", "value": answer}],
+            "completed": True,
+            "metadata": metadata,
+            "links": links,
+        }
+        panoptes.call("POST", "/classifications", json={"classifications": content})
+    one, two = panoptes.classifications(project.project_id)
+    assert (one.subject_id, one.annotations[0].value, one.workflow_version) == (first, 0, "1.10")
+    assert two.user_id is not None
+    [again] = panoptes.classifications(project.project_id, last_id=one.classification_id)
+    assert again == two
+
+    panoptes.retire_subjects(project.workflow_id, [second], "consensus")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = {each.subject_id: each for each in panoptes.statuses(project.workflow_id)}
+        if len(found) == 2 and found[second].retired_at and found[first].classifications_count:
+            break
+        time.sleep(0.05)
+    assert found[second].retirement_reason == "consensus"
+    assert found[first].retired_at is None
+    assert found[first].classifications_count == 1
 
 
 def test_a_file_that_does_not_arrive_is_reported(tmp_path):

@@ -120,11 +120,14 @@ def ready_situation(sides: Sides, wanted: Wanted) -> Situation:
         When workflow and model do not fit, or pre-fill is not switched on.
     """
     situation = read_situation(sides.panoptes, sides.caesar, wanted)
-    for each in check(situation):
-        if not each.passed:
-            raise ItemFailed(
-                f"workflow {wanted.workflow_id}", f"{each.name}: {each.detail}", each.remedy
-            )
+    failed = [each for each in check(situation) if not each.passed]
+    if failed:
+        more = f" (and {len(failed) - 1} more, see `zooassist status`)" if failed[1:] else ""
+        raise ItemFailed(
+            f"workflow {wanted.workflow_id}",
+            f"{failed[0].name}: {failed[0].detail}{more}",
+            failed[0].remedy,
+        )
     return situation
 
 

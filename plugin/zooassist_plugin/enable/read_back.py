@@ -46,7 +46,9 @@ def judge(answer: ReadBack, workflow: Workflow, frames: int) -> tuple[bool, str]
     if problems:
         return False, "; ".join(problems[:3])
     marks = sum(len(payload["data"]) for payload in answer.payloads)
-    return True, f"{marks} marks" if answer.payloads else "an answer without proposals"
+    if not answer.payloads:
+        return True, "an answer without proposals"
+    return True, f"{marks} mark{'' if marks == 1 else 's'} to see"
 
 
 def choose_subject(
