@@ -67,7 +67,13 @@ def train() -> None:
     show_default=True,
     help="Side of the centre that is kept, of the image's shorter side.",
 )
-@click.option("--head", "concentrations", default="softplus", show_default=True)
+@click.option(
+    "--head",
+    "concentrations",
+    default="exponential",
+    show_default=True,
+    help="How concentrations are made: exponential, softplus, sigmoid-100.",
+)
 @click.option("--dropout", type=float, default=0.2, show_default=True)
 @click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="At most.")
 @click.option("--patience", type=click.IntRange(0), default=10, show_default=True)

@@ -209,7 +209,7 @@ def fit(
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     pl.seed_everything(options.seed, verbose=False)
-    module = VotesModule(network, schema, options)
+    module = VotesModule(network, schema, options).train()
     batch = min(options.batch_size, len(training))
     training_loader: DataLoader[Any] = DataLoader(
         VotesDataset(training),

@@ -17,12 +17,22 @@ def softplus_concentrations(values: Tensor) -> Tensor:
     return functional.softplus(values) + FLOOR
 
 
+def exponential_concentrations(values: Tensor) -> Tensor:
+    """Map to (0.007, 1100): as free as softplus, and an answer's odds are a linear step apart.
+
+    The expected fractions are then the softmax of the values, so that sharp opinions (tens of
+    votes) are as quickly learnt as split ones (below one).
+    """
+    return torch.exp(values.clamp(-5.0, 7.0))
+
+
 def sigmoid_concentrations(values: Tensor) -> Tensor:
     """Map to (1, 101), as in GZ DECaLS: never bimodal, never sharper than 100 votes an answer."""
     return torch.sigmoid(values) * 100 + 1
 
 
 CONCENTRATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "exponential": exponential_concentrations,
     "softplus": softplus_concentrations,
     "sigmoid-100": sigmoid_concentrations,
 }

@@ -33,7 +33,7 @@ class NetworkSpec:
     encoder: EncoderSpec
     size: int
     answers: int
-    concentrations: str = "softplus"
+    concentrations: str = "exponential"
     dropout: float = 0.2
     mean: Channels = (0.5, 0.5, 0.5)
     deviation: Channels = (0.25, 0.25, 0.25)

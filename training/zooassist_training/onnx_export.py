@@ -97,7 +97,8 @@ def largest_difference(
             graph = runtime.run(batch)["concentrations"]
             with torch.no_grad():
                 expected = network(torch.from_numpy(batch).to(device))[0].cpu().numpy()
-            largest = max(largest, float(np.abs(graph / expected - 1).max()))
+            # np.maximum, unlike max, lets a NaN through to the caller.
+            largest = float(np.maximum(largest, np.abs(graph / expected - 1).max()))
     return largest
 
 

@@ -60,7 +60,7 @@ class VotesRecipe:
     start: str | Path | None = None
     size: int = 96
     crop: float = 1.0
-    concentrations: str = "softplus"
+    concentrations: str = "exponential"
     dropout: float = 0.2
     train_on: tuple[Split, ...] = ("train",)
     licence: str = "not stated"

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from PIL import Image
+
+from zooassist_plugin.cli import main
+from zooassist_serving.model_folder import load_model_folder
+
+QUICK = ("--encoder", "tiny", "--size", "32", "--epochs", "1", "--threads", "1")
+
+
+def run(monkeypatch, *arguments) -> int:
+    monkeypatch.setattr("sys.argv", ["zooassist", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_train_votes_writes_a_model(training_set, tmp_path, monkeypatch, capfd, caplog):
+    caplog.set_level("INFO")
+    out = tmp_path / "first"
+    credit = ("--licence", "CC-BY-4.0", "--credit", "the volunteers")
+    assert run(monkeypatch, "train", "votes", training_set, "--out", out, *QUICK, *credit) == 0
+    card = load_model_folder(out).card
+    assert (card.name, card.licence, card.credits) == ("first", "CC-BY-4.0", ("the volunteers",))
+    shown = capfd.readouterr()
+    assert card.version in shown.out
+    assert any("epoch 1 of 1: validation_loss" in line for line in caplog.messages)
+    for noise in ("GPU available", "TPU", "litlogger", "Tip", "Warning", "Seed set"):
+        assert noise not in shown.err
+
+
+def test_fine_tuning_from_a_folder(training_set, tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run(monkeypatch, "train", "votes", training_set, "--out", first, *QUICK) == 0
+    more = ("--from", first, "--epochs", "1", "--head-only", "--name", "better")
+    assert run(monkeypatch, "train", "votes", training_set, "--out", second, *more) == 0
+    assert load_model_folder(second).card.name == "better"
+
+
+def test_not_a_training_set(tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "train", "votes", tmp_path, "--out", tmp_path / "model") == 2
+    assert "expected a training set folder" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+def test_changed_votes_are_refused(training_set, tmp_path, monkeypatch, capsys):
+    broken = tmp_path / "broken"
+    shutil.copytree(training_set, broken)
+    with (broken / "votes.parquet").open("ab") as file:
+        file.write(b"x")
+    assert run(monkeypatch, "train", "votes", broken, "--out", tmp_path / "model", *QUICK) == 2
+    assert "votes.parquet" in capsys.readouterr().err
+
+
+def test_damaged_image_is_named_and_the_rest_is_trained_on(
+    training_set, tmp_path, monkeypatch, capsys
+):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(training_set, damaged)
+    picture = sorted((damaged / "images").iterdir())[0]
+    picture.write_bytes(picture.read_bytes()[:50])
+    out = tmp_path / "model"
+    assert run(monkeypatch, "train", "votes", damaged, "--out", out, *QUICK) == 1
+    assert "error: subject " in capsys.readouterr().err
+    assert load_model_folder(out).card.kind == "votes"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--encoder", "no-such-net"), "no-such-net"),
+        (("--encoder-options", "channels"), "expected a JSON object"),
+        (("--head", "relu"), "head: expected one of"),
+        (("--from", "no-such-folder"), "no-such-folder"),
+        (("--dropout", "1.5"), "dropout"),
+        (("--precision", "8"), "precision"),
+    ],
+)
+def test_wrong_options(training_set, tmp_path, monkeypatch, capsys, options, message):
+    out = tmp_path / "model"
+    assert run(monkeypatch, "train", "votes", training_set, "--out", out, *QUICK, *options) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_one_pixel_images_are_no_reason_to_fail(training_set, tmp_path, monkeypatch):
+    folder = tmp_path / "small"
+    shutil.copytree(training_set, folder)
+    picture = sorted((folder / "images").iterdir())[0]
+    Image.new("L", (1, 1)).save(picture, format="PNG")
+    assert run(monkeypatch, "train", "votes", folder, "--out", tmp_path / "model", *QUICK) == 0

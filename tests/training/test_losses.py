@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import dirichlet_multinomial
+
+from zooassist_plugin.trees import TREES
+from zooassist_training.losses import dirichlet_multinomial_nll, votes_loss
+
+
+def nll(counts, concentrations) -> float:
+    return float(
+        dirichlet_multinomial_nll(
+            torch.tensor(concentrations, dtype=torch.float64),
+            torch.tensor(counts, dtype=torch.float64),
+        )
+    )
+
+
+def compositions(votes: int, answers: int):
+    for cuts in itertools.combinations(range(votes + answers - 1), answers - 1):
+        ends = (-1, *cuts, votes + answers - 1)
+        yield [ends[i + 1] - ends[i] - 1 for i in range(answers)]
+
+
+def test_published_check_value():
+    assert nll((3, 1, 1), (8, 2, 1.5)) == pytest.approx(2.312158264241, abs=1e-12)
+
+
+def test_nobody_asked_costs_nothing_and_teaches_nothing():
+    concentrations = torch.tensor([8.0, 2.0, 1.5], requires_grad=True)
+    loss = dirichlet_multinomial_nll(concentrations, torch.zeros(3))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert concentrations.grad is not None
+    assert torch.equal(concentrations.grad, torch.zeros(3))
+
+
+def test_probabilities_of_all_compositions_add_up_to_one():
+    every = list(compositions(5, 3))
+    assert len(every) == 21
+    assert math.fsum(math.exp(-nll(k, (8, 2, 1.5))) for k in every) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equals_scipy(seed):
+    random = np.random.default_rng(seed)
+    answers = int(random.integers(2, 8))
+    concentrations = random.uniform(0.05, 90, answers)
+    counts = random.integers(0, 40, answers)
+    counts[0] += 1
+    expected = -dirichlet_multinomial.logpmf(counts, concentrations, counts.sum())
+    assert nll(counts, concentrations) == pytest.approx(expected, rel=1e-9)
+
+
+def test_fractions_of_votes_lie_between_whole_ones():
+    low, middle, high = (nll((k, 5), (2, 7)) for k in (1, 1.5, 2))
+    assert min(low, high) < middle < max(low, high)
+
+
+def test_loss_is_the_mean_over_galaxies_of_the_sum_over_questions():
+    questions = [slice(0, 3), slice(3, 5)]
+    concentrations = torch.tensor([[8, 2, 1.5, 3, 4], [1, 1, 1, 1, 1]], dtype=torch.float64)
+    counts = torch.tensor([[3, 1, 1, 0, 0], [0, 0, 0, 1, 1]], dtype=torch.float64)
+    expected = (2.312158264241 + nll((1, 1), (1, 1))) / 2
+    loss = votes_loss(concentrations.unsqueeze(1), counts, questions)
+    assert float(loss) == pytest.approx(expected, abs=1e-12)
+
+
+def test_several_samples_are_averaged():
+    counts = torch.tensor([[3.0, 1.0, 1.0]])
+    one, two = torch.tensor([[8.0, 2.0, 1.5]]), torch.tensor([[2.0, 2.0, 2.0]])
+    questions = [slice(0, 3)]
+    both = votes_loss(torch.stack([one, two], dim=1), counts, questions)
+    alone = [votes_loss(each.unsqueeze(1), counts, questions) for each in (one, two)]
+    assert both.item() == pytest.approx((alone[0] + alone[1]).item() / 2)
+
+
+def test_only_asked_questions_of_a_whole_tree_get_gradients():
+    tree = TREES["gz2"]
+    concentrations = torch.full((1, 1, len(tree.columns)), 2.0, requires_grad=True)
+    counts = torch.zeros(1, len(tree.columns))
+    counts[0, tree.slices["bar"]] = torch.tensor([2.0, 9.0])
+    votes_loss(concentrations, counts, tree.slices.values()).backward()
+    assert concentrations.grad is not None
+    touched = concentrations.grad[0, 0].nonzero().flatten().tolist()
+    assert touched == list(range(*tree.slices["bar"].indices(len(tree.columns))))

@@ -1,0 +1,1 @@
+"""How were the bundled models made? One module per model, with its seed."""
