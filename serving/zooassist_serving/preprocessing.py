@@ -96,8 +96,7 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Rgb:
         )
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _to_rgb(upright)
+        return _to_rgb(_upright(image))
     except DECODER_ERRORS as error:
         if isinstance(error, ImageProblem):
             raise
@@ -126,6 +125,14 @@ def _open(data: bytes) -> ImageFile:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation; broken EXIF beside whole pixels is ignored, as browsers do."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except DECODER_ERRORS:
+        return image
 
 
 def _to_rgb(image: Image.Image) -> Rgb:

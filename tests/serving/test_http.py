@@ -83,7 +83,7 @@ def test_several_files_one_of_them_bad(client, png):
         (b"", "image/png", 422, "empty body"),
         (b"<html>", "image/png", 422, "starting with"),
         (b"\x89PNG\r\n\x1a\n and no more", "image/png", 422, "damaged"),
-        (b"x" * 200_001, "image/png", 413, "exceeds"),
+        (b"x" * 200_001, "image/png", 413, "expected at most 200,000 bytes"),
         (b"x", "text/plain", 415, "text/plain"),
         (b"{", "application/json", 400, "expected JSON"),
         (b"[" * 100_000, "application/json", 400, "expected JSON"),

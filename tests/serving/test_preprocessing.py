@@ -111,6 +111,11 @@ def test_exif_orientation_is_applied(encode, picture, orientation):
     np.testing.assert_array_equal(decode_image(encode(picture, "PNG", exif=exif)), expected)
 
 
+def test_broken_exif_beside_whole_pixels(encode, picture):
+    data = encode(picture, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05broken")
+    assert decode_image(data).shape == (40, 60, 3)
+
+
 def one_line(error: pytest.ExceptionInfo[ZooassistError]) -> str:
     text = str(error.value)
     assert "\n" not in text

@@ -41,7 +41,17 @@ def test_real_server_answers_and_stops(tiny_folder, png, port):
     command = [sys.executable, "-m", "zooassist_plugin.cli", "serve"]
     environment = {key: v for key, v in os.environ.items() if key != "ZOOASSIST_TOKEN"}
     process = subprocess.Popen(
-        [*command, "--models", str(tiny_folder.path.parent), "--port", str(port), "--threads", "1"],
+        [
+            *command,
+            "--models",
+            str(tiny_folder.path.parent),
+            "--port",
+            str(port),
+            "--threads",
+            "1",
+            "--max-body",
+            "300000",
+        ],
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
@@ -58,6 +68,13 @@ def test_real_server_answers_and_stops(tiny_folder, png, port):
         )
         assert answer.status_code == 200
         assert answer.json()["model_version"] == tiny_folder.card.version
+        # Without a length the body is only found too large while it is read.
+        chunks = (b"x" * 100_000 for _ in range(4))
+        answer = requests.post(
+            predict, data=chunks, headers={"Authorization": f"Bearer {token}"}, timeout=10
+        )
+        assert answer.status_code == 413
+        assert "300,000 bytes" in answer.json()["detail"]
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)

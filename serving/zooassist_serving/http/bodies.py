@@ -8,6 +8,7 @@ from typing import Annotated
 import orjson
 from flask import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from zooassist_plugin.model_card import first_problem
 from zooassist_serving.dataplane import Item
@@ -60,6 +61,9 @@ def items_of(request: Request, fetcher: MediaFetcher) -> list[Item]:
             raise Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY, "expected image bytes, got an empty body"
             )
+        # A body that comes in chunks announces no length; it is cut at the limit.
+        if request.content_length is None and len(data) == request.max_content_length:
+            raise RequestEntityTooLarge
         return [Item("body", data)]
     raise Problem(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

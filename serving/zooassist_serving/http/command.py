@@ -18,6 +18,8 @@ from zooassist_serving.http.app import MAX_BODY_BYTES, create_app
 from zooassist_serving.model_folder import BUNDLED, ModelFolder, load_model_folder
 from zooassist_serving.preprocessing import MAX_PIXELS
 
+BLOCKING_THREADS = 16
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -152,6 +154,9 @@ def serve(
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
+        # Enough to decode while others wait for the graph; what comes beyond queues in the kernel.
+        blocking_threads=BLOCKING_THREADS,
+        backpressure=2 * BLOCKING_THREADS,
         respawn_failed_workers=True,
         respawn_interval=0.2,
         workers_kill_timeout=30,

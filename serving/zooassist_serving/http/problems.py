@@ -7,7 +7,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from zooassist_plugin.errors import ZooassistError
 
@@ -52,6 +52,14 @@ def register_problems(app: Flask) -> None:
     @app.errorhandler(ZooassistError)
     def _ours(error: ZooassistError) -> Response:
         return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def _too_large(error: RequestEntityTooLarge) -> Response:
+        return problem_response(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"expected at most {app.config['MAX_CONTENT_LENGTH']:,} bytes; send fewer or smaller "
+            "images, or start the server with a larger --max-body",
+        )
 
     @app.errorhandler(HTTPException)
     def _werkzeug(error: HTTPException) -> Response:
