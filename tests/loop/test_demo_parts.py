@@ -24,7 +24,7 @@ from zooassist_loop.demo.crowd import subtask_questions
 from zooassist_loop.demo.deep_field import cut_galaxies, simulated_fractions
 from zooassist_loop.demo.ending import judge
 from zooassist_loop.demo.galaxies import DemoGalaxy
-from zooassist_loop.demo.learning import test_error as rms_on_test_split
+from zooassist_loop.demo.learning import error_on_test
 from zooassist_loop.demo.run import DemoOptions, run_demo
 from zooassist_loop.demo.tasks import QUESTIONS, workflow_tasks
 from zooassist_loop.demo.votes_folder import read_votes_folder
@@ -154,10 +154,10 @@ def test_error_is_measured_on_the_test_split_alone():
     subjects = range(1, 200)
     crowd = dict.fromkeys(subjects, 0.5)
     predicted = {s: 0.6 if split_of(s) == "test" else 0.5 for s in subjects}
-    error, count = rms_on_test_split(predicted, crowd)
-    assert error == pytest.approx(0.1)
-    assert count == sum(split_of(s) == "test" for s in subjects)
-    assert rms_on_test_split({}, {}) == (None, 0)
+    error = error_on_test(predicted, crowd)
+    assert error.rmse == pytest.approx(0.1)
+    assert error.subjects == sum(split_of(s) == "test" for s in subjects)
+    assert error_on_test({}, {}).rmse is None
 
 
 def test_an_ellipse_is_drawn_clockwise_with_y_down():

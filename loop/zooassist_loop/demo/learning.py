@@ -67,10 +67,16 @@ def harvest_votes(
     return Harvest(read_training_set(out), report.classifications, tuple(problems.lines()))
 
 
-def test_error(
-    predicted: Mapping[int, float], crowd: Mapping[int, float]
-) -> tuple[float | None, int]:
-    """Return the RMS error over subjects of the test split, and how many those are.
+@dataclass(frozen=True)
+class SplitError:
+    """RMS error over `subjects` subjects; None when there are none."""
+
+    rmse: float | None
+    subjects: int
+
+
+def error_on_test(predicted: Mapping[int, float], crowd: Mapping[int, float]) -> SplitError:
+    """Measure vote fractions on the subjects of the test split, which training never sees.
 
     Parameters
     ----------
@@ -81,4 +87,5 @@ def test_error(
         for subject in sorted(set(predicted) & set(crowd))
         if split_of(subject) == "test"
     ]
-    return (float(np.sqrt(np.mean(np.square(errors)))) if errors else None), len(errors)
+    rmse = float(np.sqrt(np.mean(np.square(errors)))) if errors else None
+    return SplitError(rmse, len(errors))

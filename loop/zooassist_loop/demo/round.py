@@ -40,10 +40,16 @@ class ProposedRound:
 class Round:
     """A connection to both sides, and the ledger."""
 
+    settings: Settings
     panoptes: Panoptes
     caesar: Caesar
     ledger: Ledger
     host: CsvHost
+
+    @property
+    def endpoints(self) -> tuple[str, str]:
+        """Base URLs of Panoptes and Caesar."""
+        return self.settings.panoptes_endpoint, self.settings.caesar_endpoint
 
     @classmethod
     @contextmanager
@@ -54,7 +60,7 @@ class Round:
             Caesar(settings, panoptes) as caesar,
             Ledger(settings.ledger) as ledger,
         ):
-            yield cls(panoptes, caesar, ledger, csv_host("local", settings))
+            yield cls(settings, panoptes, caesar, ledger, csv_host("local", settings))
 
     def enable(self, project: DemoProject, folder: ModelFolder) -> str:
         """Switch pre-fill on.

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from zooassist_exporters.progress import progress
-from zooassist_loop.demo.crew import send_crew
+from zooassist_loop.demo.crew import CrewReport, send_crew
 from zooassist_loop.demo.crowd import read_crowd
 from zooassist_loop.demo.deep_field import cut_galaxies
-from zooassist_loop.demo.ending import judge, retire_certain
+from zooassist_loop.demo.ending import Verdict, judge, retire_certain
 from zooassist_loop.demo.galaxies import DemoData
-from zooassist_loop.demo.learning import harvest_votes, test_error
+from zooassist_loop.demo.learning import Harvest, SplitError, error_on_test, harvest_votes
 from zooassist_loop.demo.narrator import Narrator
-from zooassist_loop.demo.project import build_project
+from zooassist_loop.demo.output_folder import output_folder
+from zooassist_loop.demo.project import DemoProject, build_project
 from zooassist_loop.demo.report import told_subjects, write_report
-from zooassist_loop.demo.round import Round
-from zooassist_loop.demo.summary import Summary
+from zooassist_loop.demo.round import ProposedRound, Round
+from zooassist_loop.demo.summary import SUMMARY, Summary
 from zooassist_loop.demo.tasks import QUESTIONS, subtask_key
 from zooassist_loop.demo.votes_folder import read_votes_folder
 from zooassist_loop.retirement import RetirementRule
 from zooassist_loop.volunteers import Temperament
 from zooassist_plugin.errors import BadInput
-from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.sandbox.panoptes.accounts import OWNER, PASSWORD, VOLUNTEERS
 from zooassist_plugin.sandbox.server import running_sandbox
 from zooassist_plugin.settings import Settings
-from zooassist_serving.model_folder import load_model_folder
+from zooassist_serving.model_folder import ModelFolder, load_model_folder
 from zooassist_training.fit import FitOptions
 from zooassist_training.train_votes import VotesRecipe, train_votes
 
-SUMMARY = "summary.json"
+Answers = dict[int, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -78,154 +78,182 @@ def run_demo(options: DemoOptions, console: Console) -> Summary:
     BadInput
         When `options.out` holds something that is not an earlier demo, or the data can't be used.
     """
-    began = time.monotonic()
-    work = _work_folder(options.out)
-    narrator = Narrator(console)
-    base = load_model_folder(options.model)
-    schema = base.card.schema_of_votes
-    question = schema.question(QUESTIONS[0])
-    with narrator.step("Galaxies") as telling:
-        data = _read_data(options, schema, work)
-        telling.outcome = data.source
-    with ExitStack() as stack:
-        with narrator.step("Sandbox") as telling:
-            server = stack.enter_context(running_sandbox(work / "sandbox"))
-            telling.outcome = f"a Panoptes and a Caesar at {server.url}"
-        settings = Settings(
-            panoptes_endpoint=server.url,
-            caesar_endpoint=server.url,
-            username=OWNER,
-            password=PASSWORD,
-            ledger=f"sqlite:///{work / 'ledger.sqlite'}",
+    with output_folder(options.out) as work:
+        return _Demo(options, Narrator(console), work).run()
+
+
+class _Demo:
+    """The steps of one run, each told and timed."""
+
+    def __init__(self, options: DemoOptions, narrator: Narrator, work: Path) -> None:
+        self._began = time.monotonic()
+        self._options, self._narrator, self._work = options, narrator, work
+        self._base = load_model_folder(options.model)
+        self._schema = self._base.card.schema_of_votes
+        self._question = self._schema.question(QUESTIONS[0])
+
+    def run(self) -> Summary:
+        """Go once round the loop."""
+        data = self._galaxies()
+        with self._sandbox() as builder:
+            project = self._project(builder, data)
+            self._enable(builder, project)
+            proposed = self._propose(builder, project, self._base, replace=False)
+            crew = self._volunteers(builder, project)
+            harvest = self._export(builder, project)
+            tuned = self._fine_tune()
+            again = self._propose(builder, project, tuned, replace=True)
+            before, after = (
+                builder.answers(project, folder.card.version, subtask_key(0))
+                for folder in (self._base, tuned)
+            )
+            verdicts, retired = self._retire(builder, project, harvest, before)
+            outlines = builder.outlines(project, tuned.card.version)
+        error_before, error_after = (self._error(project, each) for each in (before, after))
+        summary = Summary(
+            subjects=len(project.galaxies),
+            proposals_written=proposed.written + again.written,
+            proposals_read_back=proposed.read_back + again.read_back,
+            classifications=crew.classifications,
+            model_versions=len({self._base.card.version, tuned.card.version}),
+            votes_rows=len(harvest.training_set),
+            retired=len(retired),
+            seconds=round(time.monotonic() - self._began, 1),
+            source=data.source,
+            votes_are_real=data.votes_are_real,
+            seed=self._options.seed,
+            versions=[self._base.card.version, tuned.card.version],
+            actions={action: crew.actions[action] for action in sorted(crew.actions)},
+            rmse_before=error_before.rmse,
+            rmse_after=error_after.rmse,
+            rmse_subjects=error_after.subjects,
+            problems=[
+                *data.problems,
+                *project.problems,
+                *proposed.problems,
+                *again.problems,
+                *harvest.problems,
+            ],
         )
-        first = stack.enter_context(Round.connect(settings))
-        with narrator.step("Project") as telling, progress() as start:
+        told = told_subjects(project.galaxies, outlines, before, after, verdicts, retired)
+        write_report(self._work, summary, self._narrator.steps, self._question, told)
+        summary.write(self._work / SUMMARY)
+        return summary
+
+    def _error(self, project: DemoProject, answers: Answers) -> SplitError:
+        """Compare the first answer's fraction with the crowd that the volunteers are drawn from."""
+        name = self._question.name
+        crowd = {subject: each.fractions[name][0] for subject, each in project.galaxies.items()}
+        return error_on_test({subject: each[0] for subject, each in answers.items()}, crowd)
+
+    def _galaxies(self) -> DemoData:
+        options = self._options
+        with self._narrator.step("Galaxies") as telling:
+            if options.data is None:
+                data = cut_galaxies(self._work / "images", options.subjects)
+            else:
+                data = read_votes_folder(
+                    options.data, self._schema, self._work, options.subjects, options.seed
+                )
+            telling.outcome = data.source
+        return data
+
+    @contextmanager
+    def _sandbox(self) -> Iterator[Round]:
+        with running_sandbox(self._work / "sandbox") as server:
+            with self._narrator.step("Sandbox") as telling:
+                telling.outcome = f"a Panoptes and a Caesar at {server.url}"
+            settings = Settings(
+                panoptes_endpoint=server.url,
+                caesar_endpoint=server.url,
+                username=OWNER,
+                password=PASSWORD,
+                ledger=f"sqlite:///{self._work / 'ledger.sqlite'}",
+            )
+            with Round.connect(settings) as builder:
+                yield builder
+
+    def _project(self, builder: Round, data: DemoData) -> DemoProject:
+        with self._narrator.step("Project") as telling, progress() as start:
             project = build_project(
-                first.panoptes, data, schema, start("upload", len(data.galaxies))
+                builder.panoptes, data, self._schema, start("upload", len(data.galaxies))
             )
             telling.outcome = (
-                f"{len(project.galaxies)} subjects uploaded and verified, workflow "
-                f"{project.workflow.workflow_id}"
+                f"{len(project.galaxies)} subjects uploaded and verified, "
+                f"workflow {project.workflow.workflow_id}"
             )
-        with narrator.step("Enable") as telling:
-            telling.outcome = first.enable(project, base)
-        with narrator.step(f"Propose with version {base.card.version}") as telling:
-            proposed = first.propose(project, base, replace=False)
+        return project
+
+    def _enable(self, builder: Round, project: DemoProject) -> None:
+        with self._narrator.step("Enable") as telling:
+            telling.outcome = builder.enable(project, self._base)
+
+    def _propose(
+        self, builder: Round, project: DemoProject, folder: ModelFolder, *, replace: bool
+    ) -> ProposedRound:
+        again = " again" if replace else ""
+        with self._narrator.step(f"Propose{again} with version {folder.card.version}") as telling:
+            proposed = builder.propose(project, folder, replace)
             telling.outcome = proposed.told
-        with narrator.step("Volunteers") as telling, progress() as start:
-            logins = VOLUNTEERS[: options.volunteers]
-            crowd = read_crowd(project, schema)
+        return proposed
+
+    def _volunteers(self, builder: Round, project: DemoProject) -> CrewReport:
+        logins = VOLUNTEERS[: self._options.volunteers]
+        with self._narrator.step("Volunteers") as telling, progress() as start:
+            crowd = read_crowd(project, self._schema)
             crew = send_crew(
-                (server.url, server.url),
+                builder.endpoints,
                 project.workflow,
                 crowd,
                 logins,
                 Temperament(),
-                options.seed,
+                self._options.seed,
                 start("classify", len(crowd) * len(logins)),
             )
             did = ", ".join(f"{count} {action}" for action, count in sorted(crew.actions.items()))
             telling.outcome = f"{crew.classifications} classifications: {did}"
-        with narrator.step("Export") as telling:
+        return crew
+
+    def _export(self, builder: Round, project: DemoProject) -> Harvest:
+        with self._narrator.step("Export") as telling:
             harvest = harvest_votes(
-                first.panoptes, project.workflow, schema, work / "exports", work / "training-set"
+                builder.panoptes,
+                project.workflow,
+                self._schema,
+                self._work / "exports",
+                self._work / "training-set",
             )
             telling.outcome = f"{len(harvest.training_set)} subjects with votes"
-        with narrator.step("Fine-tune") as telling:
+        return harvest
+
+    def _fine_tune(self) -> ModelFolder:
+        with self._narrator.step("Fine-tune") as telling:
             recipe = VotesRecipe(
-                name=base.card.name,
-                start=base.path,
+                name=self._base.card.name,
+                start=self._base.path,
+                # A few dozen subjects: small batches, a short memory for the averaged weights.
                 fit=FitOptions(
-                    epochs=options.epochs,
+                    epochs=self._options.epochs,
                     batch_size=16,
                     learning_rate=5e-4,
                     patience=0,
                     averaging=0.9,
-                    seed=options.seed,
+                    seed=self._options.seed,
                 ),
             )
-            trained = train_votes(work / "training-set", work / "model-2", recipe)
+            trained = train_votes(self._work / "training-set", self._work / "model-2", recipe)
             telling.outcome = (
                 f"version {trained.folder.card.version} from {trained.images} subjects, "
                 f"{trained.epochs} epochs"
             )
-        with narrator.step(f"Propose again with version {trained.folder.card.version}") as telling:
-            again = first.propose(project, trained.folder, replace=True)
-            telling.outcome = again.told
-        with narrator.step("Retire") as telling:
-            before = first.answers(project, base.card.version, subtask_key(0))
-            after = first.answers(project, trained.folder.card.version, subtask_key(0))
+        return trained.folder
+
+    def _retire(
+        self, builder: Round, project: DemoProject, harvest: Harvest, prior: Answers
+    ) -> tuple[dict[int, Verdict], frozenset[int]]:
+        with self._narrator.step("Retire") as telling:
             # The first version never saw these votes; the second learnt from them.
-            verdicts = judge(harvest.training_set, question.name, before, RetirementRule())
-            retired = retire_certain(first.panoptes, project.workflow.workflow_id, verdicts)
+            verdicts = judge(harvest.training_set, self._question.name, prior, RetirementRule())
+            retired = retire_certain(builder.panoptes, project.workflow.workflow_id, verdicts)
             telling.outcome = f"{len(retired)} of {len(project.galaxies)} subjects are certain"
-        outlines = first.outlines(project, trained.folder.card.version)
-    truth = {
-        subject: galaxy.fractions[question.name][0] for subject, galaxy in project.galaxies.items()
-    }
-    rmse_before, rmse_subjects = test_error({s: a[0] for s, a in before.items()}, truth)
-    rmse_after, _ = test_error({s: a[0] for s, a in after.items()}, truth)
-    versions = sorted({base.card.version, trained.folder.card.version})
-    summary = Summary(
-        subjects=len(project.galaxies),
-        proposals_written=proposed.written + again.written,
-        proposals_read_back=proposed.read_back + again.read_back,
-        classifications=crew.classifications,
-        model_versions=len(versions),
-        votes_rows=len(harvest.training_set),
-        retired=len(retired),
-        seconds=round(time.monotonic() - began, 1),
-        source=data.source,
-        votes_are_real=data.votes_are_real,
-        seed=options.seed,
-        versions=[base.card.version, trained.folder.card.version],
-        actions={action: crew.actions[action] for action in sorted(crew.actions)},
-        rmse_before=rmse_before,
-        rmse_after=rmse_after,
-        rmse_subjects=rmse_subjects,
-        problems=[
-            *data.problems,
-            *project.problems,
-            *proposed.problems,
-            *again.problems,
-            *harvest.problems,
-        ],
-    )
-    told = told_subjects(project.galaxies, outlines, before, after, verdicts, retired)
-    write_report(work, summary, narrator.steps, question, told)
-    summary.write(work / SUMMARY)
-    _publish(work, options.out)
-    return summary
-
-
-def _read_data(options: DemoOptions, schema: LabelSchema, work: Path) -> DemoData:
-    if options.data is None:
-        return cut_galaxies(work / "images", options.subjects)
-    return read_votes_folder(options.data, schema, work, options.subjects, options.seed)
-
-
-def _work_folder(out: Path) -> Path:
-    """Return an empty folder beside `out`; an earlier demo at `out` stays until this one is done.
-
-    Raises
-    ------
-    BadInput
-        When `out` holds something else.
-    """
-    if out.exists() and not (out / SUMMARY).is_file() and any(out.iterdir()):
-        raise BadInput(
-            f"{out}: expected a new folder or an earlier demo, found something else; "
-            "choose another --out"
-        )
-    work = out.with_name(f".{out.name}.partial").absolute()
-    if work.exists():
-        shutil.rmtree(work)
-    work.mkdir(parents=True)
-    return work
-
-
-def _publish(work: Path, out: Path) -> None:
-    """Put the finished folder in place of an earlier one."""
-    if out.exists():
-        shutil.rmtree(out)
-    work.rename(out)
+        return verdicts, retired

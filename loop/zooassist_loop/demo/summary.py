@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+SUMMARY = "summary.json"
+
 
 @dataclass(frozen=True)
 class Step:
