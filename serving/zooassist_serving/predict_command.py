@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -48,6 +49,8 @@ def predict(
     """
     if not sys.stderr.isatty():
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # Pillow remarks on odd metadata; what matters becomes an error of its image.
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     if not out.parent.is_dir():
         raise BadInput(f"{out.parent}: expected a folder to write into, found none; make it first")
     folder = load_model_folder(model)
