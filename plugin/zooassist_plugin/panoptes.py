@@ -55,8 +55,12 @@ with _logging_left_alone():
 class _TimedClient(_Client):  # type: ignore[misc]
     """The library's client with timeouts: its constructor already logs in."""
 
+    _timed = False
+
     def login(self, username: str | None = None, password: str | None = None) -> Any:  # noqa: ANN401
-        add_timeouts(self.session)
+        if not self._timed:  # an anonymous client tries to log in before every call
+            self._timed = True
+            add_timeouts(self.session)
         return super().login(username, password)
 
 

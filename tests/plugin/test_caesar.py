@@ -144,6 +144,26 @@ def test_every_failure_that_the_classifier_swallows_is_named(sandbox, status, bo
     assert expected in answer.problem
 
 
+@pytest.mark.parametrize("name", ["first_extract", "Reducers::FirstExtractReducer"])
+def test_a_type_is_read_as_the_api_takes_it_also_from_a_class_name(sandbox, name):
+    rows = [{"id": 5, "key": "k", "type": name, "filters": None, "grouping": None}]
+    with (
+        scripted_server([(200, json.dumps(rows).encode())]) as (url, _),
+        Caesar(Settings(sandbox.server.url, url), sandbox.panoptes) as caesar,
+    ):
+        assert caesar.reducers(1) == (Reducer(5, "k", "first_extract"),)
+
+
+def test_a_token_that_expires_again_and_again_is_renewed_each_time(sandbox):
+    with (
+        scripted_server([(401, b""), (200, b"[]"), (401, b""), (200, b"[]")]) as (url, seen),
+        Caesar(Settings(sandbox.server.url, url), sandbox.panoptes) as caesar,
+    ):
+        assert caesar.reducers(1) == ()
+        assert caesar.reducers(1) == ()
+    assert len(seen) == 4
+
+
 def test_no_caesar_is_refused_with_its_address(sandbox):
     settings = Settings(sandbox.server.url, "http://127.0.0.1:1")
     with (

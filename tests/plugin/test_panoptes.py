@@ -15,7 +15,7 @@ from prefill_project import Prefill, builder_settings, galaxy_png, prefill_proje
 from scripted_server import scripted_server
 
 from zooassist_plugin.errors import ItemFailed, Refused
-from zooassist_plugin.http_session import PlatformRefused
+from zooassist_plugin.http_session import PlatformRefused, add_timeouts
 from zooassist_plugin.panoptes import Panoptes, connect
 from zooassist_plugin.project_building import (
     NewSubject,
@@ -250,3 +250,16 @@ def test_something_else_than_panoptes_is_named(project):
         settings = replace(project.settings, panoptes_endpoint=url, username=None, password=None)
         with connect(settings) as panoptes, pytest.raises(Refused, match="not JSON"):
             panoptes.workflow(1)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "tries"),
+    [(503, "503 to GET /workflows/1; the other side has trouble", 3), (0, "did not answer", 3)],
+    ids=["server error", "silence"],
+)
+def test_a_panoptes_in_trouble_is_asked_again_then_refused(status, expected, tries):
+    with scripted_server([(status, b"")]) as (url, seen), connect(Settings(url, url)) as panoptes:
+        add_timeouts(panoptes._client.session, timeout=(0.3, 0.1), tries=tries, backoff=0.0)
+        with pytest.raises(Refused, match=expected):
+            panoptes.workflow(1)
+    assert len(seen) == tries
