@@ -22,6 +22,7 @@ import requests
 from zooassist_plugin import media, platform_exports
 from zooassist_plugin.errors import Refused
 from zooassist_plugin.http_session import (
+    REMEDIES,
     PlatformRefused,
     add_timeouts,
     no_answer,
@@ -174,8 +175,14 @@ class Panoptes:
             response: requests.Response = self._client.http_request(
                 method, path, params=dict(params or {}), json=json, etag=etag
             )
-        except (requests.RequestException, _ClientError) as error:
+        except requests.RequestException as error:
             raise no_answer(self._side, error, f"{method} {path}") from error
+        except _ClientError as error:
+            # The library keeps a 5xx answer to itself and raises "… HTTP status code 503 …".
+            status = int("".join(filter(str.isdigit, str(error))) or 500)
+            raise PlatformRefused(
+                f"{self._side} answered {status} to {method} {path}; {REMEDIES[500]}", status
+            ) from error
         return response
 
     def pages(
