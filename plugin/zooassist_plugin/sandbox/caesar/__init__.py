@@ -2,6 +2,16 @@
 
 A classification (or an import) leads to extracts, extracts to reductions, reductions to checks of
 the rules, and rules to effects: each step is a background job that orders the next one.
+
+Where it differs from the real one, on purpose:
+
+- external addresses may be plain http on this machine; elsewhere https only;
+- reducers ``rectangle`` and ``sqs``, relevant reductions, reducers of whole projects and
+  collections are refused (422): they need services that are not here;
+- the circuit breaker counts calls to other services only, not failures of our own reducers;
+- a rerun starts at once and is not spread over minutes;
+- classifications made before Caesar knew the workflow are not fetched by themselves: set
+  ``{"workflow": {"rerun": "extractors"}}``.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import inspect
 
+from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.tables import LARGEST_ID, Stamped
 from zooassist_plugin.sandbox.problems import ApiError
 
@@ -81,8 +81,8 @@ def body_object() -> dict[str, Any]:
         400 for anything else; ``NaN`` and ``Infinity`` are not JSON.
     """
     try:
-        body = orjson.loads(request.get_data() or b"{}")
-    except orjson.JSONDecodeError as error:
+        body = parse_json(request.get_data() or b"{}")
+    except ValueError as error:
         raise ApiError(400, f"The request body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise ApiError(400, f"Expected a JSON object, got {type(body).__name__}")

@@ -5,16 +5,13 @@ The file is written by a background job into the state folder and served at an u
 
 from __future__ import annotations
 
-import csv
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, jsonify, send_file
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from zooassist_plugin.sandbox.caesar.access import Call, open_call
 from zooassist_plugin.sandbox.caesar.answers import (
@@ -26,41 +23,12 @@ from zooassist_plugin.sandbox.caesar.answers import (
     required_part,
     row_json,
 )
-from zooassist_plugin.sandbox.caesar.tables import (
-    DataRequest,
-    Extract,
-    Stamped,
-    SubjectReduction,
-    UserReduction,
-)
+from zooassist_plugin.sandbox.caesar.data_files import SOURCES, write_file
+from zooassist_plugin.sandbox.caesar.tables import DataRequest
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.problems import ApiError
 
 JOB = "caesar.data_request"
-_BATCH = 1000
-
-
-def _extracts(request: DataRequest) -> Select[Any]:
-    return select(Extract).where(Extract.workflow_id == request.workflow_id).order_by(Extract.id)
-
-
-def _subject_reductions(request: DataRequest) -> Select[Any]:
-    table = SubjectReduction
-    query = select(table).where(table.workflow_id == request.workflow_id).order_by(table.id)
-    return query.where(table.subgroup == request.subgroup) if request.subgroup else query
-
-
-def _user_reductions(request: DataRequest) -> Select[Any]:
-    table = UserReduction
-    query = select(table).where(table.workflow_id == request.workflow_id).order_by(table.id)
-    return query.where(table.subgroup == request.subgroup) if request.subgroup else query
-
-
-SOURCES: dict[str, Callable[[DataRequest], Select[Any]]] = {
-    "extracts": _extracts,
-    "subject_reductions": _subject_reductions,
-    "user_reductions": _user_reductions,
-}
 
 
 def file_path(sandbox: Sandbox, request: DataRequest) -> Path:
@@ -79,58 +47,24 @@ def _json(sandbox: Sandbox, request: DataRequest) -> dict[str, Any]:
     return {**row_json(request), "url": file_url(sandbox, request)}
 
 
-def _cell(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if value is None:
-        return ""
-    return orjson.dumps(value).decode() if isinstance(value, (dict, list, bool)) else value
-
-
-def _data_columns(session: Session, query: Select[Any]) -> list[str]:
-    names: dict[str, None] = {}
-    for row in session.scalars(query.execution_options(yield_per=_BATCH)):
-        if isinstance(row.data, dict):
-            names.update(dict.fromkeys(row.data))
-    return sorted(names)
-
-
-def _plain(row: Stamped) -> dict[str, Any]:
-    return {name: value for name, value in row_json(row).items() if name != "data"}
-
-
-def _write(session: Session, request: DataRequest, target: Path) -> int:
-    """Write the file in two passes, columns then rows, so that memory does not grow with it."""
-    query = SOURCES[request.requested_data](request)
-    columns = _data_columns(session, query)
-    table = query.column_descriptions[0]["entity"]
-    fixed = [column.name for column in table.__table__.columns]
-    fixed = [name for name in fixed if name not in ("data", "extract_ids")]
-    partial = target.with_suffix(".partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
-    with partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([*fixed, *(f"data.{column}" for column in columns)])
-        for row in session.scalars(query.execution_options(yield_per=_BATCH)):
-            plain, data = _plain(row), row.data if isinstance(row.data, dict) else {}
-            writer.writerow(
-                [_cell(plain[name]) for name in fixed] + [_cell(data.get(key)) for key in columns]
-            )
-            count += 1
-    partial.replace(target)
-    return count
-
-
 def job(sandbox: Sandbox) -> Callable[[dict[str, Any]], None]:
     """Return the background task that writes one file."""
 
+    def note(request_id: int, status: str, count: int | None = None) -> DataRequest:
+        with sandbox.store.session() as session:
+            request = session.get_one(DataRequest, request_id)
+            request.status, request.updated_at = status, sandbox.config.clock()
+            request.records_count = count
+            return request
+
     def run(payload: dict[str, Any]) -> None:
-        with sandbox.store.session() as session:
-            request = session.get_one(DataRequest, payload["request_id"])
-            request.status = "processing"
-        with sandbox.store.session() as session:
-            request = session.get_one(DataRequest, payload["request_id"])
-            request.records_count = _write(session, request, file_path(sandbox, request))
-            request.status, request.updated_at = "complete", sandbox.config.clock()
+        request = note(payload["request_id"], "processing")
+        try:
+            count = write_file(sandbox, request, file_path(sandbox, request))
+        except OSError:
+            note(request.id, "failed")  # and tried again by the queue
+            raise
+        note(request.id, "complete", count)
 
     return run
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, jsonify, request
 from graphql import GraphQLError, build_schema, graphql_sync
 from sqlalchemy import Select, inspect, select
@@ -18,6 +17,7 @@ from sqlalchemy import Select, inspect, select
 from zooassist_plugin.sandbox.caesar.access import Call, open_call, unknown_workflow
 from zooassist_plugin.sandbox.caesar.answers import as_id, body_object, new_blueprint
 from zooassist_plugin.sandbox.caesar.data_requests import file_url
+from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.tables import (
     CaesarWorkflow,
     DataRequest,
@@ -211,8 +211,8 @@ def _question() -> tuple[str, dict[str, Any], str | None]:
         raise ApiError(400, 'Expected {"query": "..."}: no query given')
     if isinstance(variables, str):
         try:
-            variables = orjson.loads(variables)
-        except orjson.JSONDecodeError as error:
+            variables = parse_json(variables)
+        except ValueError as error:
             raise ApiError(400, f"variables is not JSON: {error}") from None
     if not isinstance(variables, dict):
         raise ApiError(400, f"variables must be an object; got {variables!r}")

@@ -16,7 +16,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, cast
 
-import orjson
 import requests
 from flask import Blueprint, Response
 from sqlalchemy import insert, select, update
@@ -31,6 +30,7 @@ from zooassist_plugin.sandbox.caesar.answers import (
     no_content,
 )
 from zooassist_plugin.sandbox.caesar.reducing import RERUN_JOB
+from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.tables import CaesarSubject, CaesarWorkflow, Extract
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.problems import ApiError
@@ -58,8 +58,8 @@ class _Row:
 def parse_cell(cell: str) -> Any:  # noqa: ANN401 - any JSON value
     """Parse a ``data`` cell strictly; what is not JSON (``NaN``, say) stays a plain string."""
     try:
-        return orjson.loads(cell)
-    except orjson.JSONDecodeError:
+        return parse_json(cell)
+    except ValueError:
         return cell
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 import requests
 
+from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.urls import callable_url
 
 FAILURES_TO_OPEN = 3
@@ -112,8 +112,8 @@ class Remote:
                 f"got {answer.status_code} with {len(answer.content)} bytes"
             )
         try:
-            body = orjson.loads(answer.content)
-        except orjson.JSONDecodeError as error:
+            body = parse_json(answer.content)
+        except ValueError as error:
             raise RemoteFailed(f"{url}: the answer is not JSON: {error}") from error
         if body is None or isinstance(body, str):
             return None

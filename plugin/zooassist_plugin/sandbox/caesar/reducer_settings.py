@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from zooassist_plugin.sandbox.caesar.answers import chosen
+from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.summary_statistics import OPERATIONS
 from zooassist_plugin.sandbox.caesar.urls import require_callable_url
 from zooassist_plugin.sandbox.problems import ApiError
@@ -92,8 +91,8 @@ def _extractor_keys(value: object) -> list[str]:
         text = value.strip()
         if text.startswith("[") and text.endswith("]"):
             try:
-                value = orjson.loads(text.replace("'", '"'))
-            except orjson.JSONDecodeError:
+                value = parse_json(text.replace("'", '"'))
+            except ValueError:
                 return [text]
         else:
             return [text]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, jsonify
 from sqlalchemy import delete, func, select
 
@@ -23,6 +22,7 @@ from zooassist_plugin.sandbox.caesar.answers import (
 )
 from zooassist_plugin.sandbox.caesar.effects import CHECKS
 from zooassist_plugin.sandbox.caesar.expressions import InvalidCondition, compile_condition
+from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.tables import Rule, RuleEffect
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.problems import ApiError
@@ -33,8 +33,8 @@ def _condition(part: Mapping[str, Any]) -> list[Any]:
     told = part.get("condition_string", part.get("condition"))
     if isinstance(told, str):
         try:
-            told = orjson.loads(told)
-        except orjson.JSONDecodeError as error:
+            told = parse_json(told)
+        except ValueError as error:
             raise ApiError(422, f"condition_string is not JSON: {error}") from None
     if not isinstance(told, list):
         raise ApiError(422, f"condition_string must hold a JSON list; got {told!r:.80}")

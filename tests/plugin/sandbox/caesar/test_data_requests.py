@@ -107,6 +107,18 @@ def test_nothing_half_written_is_left(fresh_lab):
     assert [one.suffix for one in files] == [".csv"]
 
 
+def test_a_disk_that_refuses_makes_the_request_fail(fresh_lab):
+    lab = fresh_lab
+    workflow_id = lab.add_workflow()
+    blocker = Path(lab.sandbox.config.state, "caesar")
+    blocker.write_text("a file where the folder should be")
+    row = order(lab, workflow_id, "extracts")
+    lab.drain()
+    path = f"/workflows/{workflow_id}/data_requests/{row['id']}"
+    failed = lab.get(path).get_json()
+    assert (failed["status"], failed["url"]) == ("failed", None)
+
+
 def test_plain_string_data_is_a_row_without_data_columns(lab, service):
     workflow_id = lab.add_workflow()
     lab.add(CaesarSubject(id=7, metadata_={}))

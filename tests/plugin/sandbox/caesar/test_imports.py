@@ -205,6 +205,10 @@ def test_line_breaks_inside_a_cell_belong_to_it():
         ('{"a": Infinity}', '{"a": Infinity}'),
         ("{'a': 1}", "{'a': 1}"),
         ("", ""),
+        ("[" * 100 + "]" * 100, json.loads("[" * 100 + "]" * 100)),
+        ("[" * 101 + "]" * 101, "[" * 101 + "]" * 101),
+        ("[" * 5000 + "]" * 5000, "[" * 5000 + "]" * 5000),
+        ('"\\ud800"', '"\\ud800"'),
     ],
 )
 def test_parse_cell(cell, value):

@@ -110,7 +110,10 @@ def test_collaborators_may_edit_and_testers_may_not(lab):
         assert answer.status_code == status, login
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]", b'{"workflow": {"id": NaN}}', b"{}"])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b'{"a": ' + b"[" * 101 + b"]" * 101 + b"}", b"[1]", b'{"workflow": {"id": NaN}}', b"{}"],
+)
 def test_an_unreadable_body_is_400(lab, body):
     headers = {"Authorization": f"Bearer {lab.token}"}
     assert lab.client.post("/workflows", data=body, headers=headers).status_code == 400
