@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from contextlib import ExitStack
 from datetime import timedelta
@@ -14,7 +13,6 @@ from rich.console import Console
 from zooassist_exporters.images import FolderImages, SubjectMedia
 from zooassist_exporters.label_schema_file import read_label_schema
 from zooassist_exporters.problems import ProblemList
-from zooassist_exporters.progress import progress
 from zooassist_exporters.rules import REPEATS, Repeats, Rules
 from zooassist_exporters.subjects_file import read_locations
 from zooassist_exporters.votes_csv import read_votes_csv
@@ -22,6 +20,7 @@ from zooassist_exporters.votes_csv_export import export_votes_table, open_images
 from zooassist_exporters.votes_export import VotesInput, VotesReport, export_votes
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.platform_exports import EXPORT_INTERVAL
+from zooassist_plugin.progress import progress
 from zooassist_plugin.settings import load_settings
 
 KINDS = ("classifications", "subjects", "workflows")
@@ -37,8 +36,6 @@ OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a training s
 @click.group()
 def export() -> None:
     """Turn classifications into training sets."""
-    if not sys.stderr.isatty():
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
 
 @export.command(epilog="Example: zooassist export classifications 1234 --out classifications.csv")

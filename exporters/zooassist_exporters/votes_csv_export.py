@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from zooassist_exporters.image_zip import ZipImages
 from zooassist_exporters.images import FolderImages, ImageSource, Wanted, stage_images
-from zooassist_exporters.progress import Start, silent
 from zooassist_exporters.training_set import SubjectRow, write_training_set
 from zooassist_exporters.training_set_writer import check_free, staging_folder
 from zooassist_exporters.votes_csv import VotesTable
 from zooassist_exporters.votes_export import VotesReport
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.progress import Start, silent
 
 IMAGES_ZIP: Final = "images.zip"
 

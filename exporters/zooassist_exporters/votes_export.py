@@ -15,7 +15,6 @@ from zooassist_exporters.digests import Source
 from zooassist_exporters.images import ImageSource, Wanted, stage_images
 from zooassist_exporters.model_columns import columns_of_model
 from zooassist_exporters.problems import Problem, ProblemList
-from zooassist_exporters.progress import Start, silent
 from zooassist_exporters.reductions.votes import SubjectVotes, count_votes
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.seen_answers import columns_as_seen
@@ -26,6 +25,7 @@ from zooassist_exporters.workflow_answers import columns_of_workflow
 from zooassist_exporters.workflows import WorkflowExport
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
+from zooassist_plugin.progress import Start, silent
 
 
 @dataclass(frozen=True)

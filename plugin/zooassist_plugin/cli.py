@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from dataclasses import dataclass
 
@@ -36,6 +37,14 @@ DOORS: dict[str, Door] = {
     "predict": Door("zooassist_serving.predict_command:predict", "Predict local images."),
     "serve": Door("zooassist_serving.http.command:serve", "Serve models over HTTP."),
 }
+
+ROOMS = (
+    "zooassist_plugin",
+    "zooassist_exporters",
+    "zooassist_serving",
+    "zooassist_training",
+    "zooassist_loop",
+)
 
 # Importable module -> the extra that brings it.
 EXTRAS = {
@@ -97,6 +106,11 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="zooassist")
 def cli(debug: bool) -> None:
     """Put a trained model to work inside a Zooniverse project."""
+    # Our own log lines stand in for progress bars where nobody watches; libraries only warn.
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    if not sys.stderr.isatty():
+        for room in ROOMS:
+            logging.getLogger(room).setLevel(logging.INFO)
 
 
 def _exit_with(error: Exception) -> int:

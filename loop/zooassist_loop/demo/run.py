@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from zooassist_exporters.progress import progress
 from zooassist_loop.demo.crew import CrewReport, send_crew
 from zooassist_loop.demo.crowd import read_crowd
 from zooassist_loop.demo.deep_field import cut_galaxies
@@ -28,6 +27,7 @@ from zooassist_loop.demo.votes_folder import read_votes_folder
 from zooassist_loop.retirement import RetirementRule
 from zooassist_loop.volunteers import Temperament
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.progress import progress
 from zooassist_plugin.sandbox.panoptes.accounts import OWNER, PASSWORD, VOLUNTEERS
 from zooassist_plugin.sandbox.server import running_sandbox
 from zooassist_plugin.settings import Settings

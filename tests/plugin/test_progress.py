@@ -1,11 +1,15 @@
+"""Progress: bars on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
 import io
 import logging
 import sys
 
 import pytest
 
-from zooassist_exporters import progress as module
-from zooassist_exporters.progress import progress
+from zooassist_plugin import progress as module
+from zooassist_plugin.progress import progress, stages, tracked
 
 
 @pytest.mark.parametrize(
@@ -45,3 +49,17 @@ def test_bars_on_a_terminal(monkeypatch):
         shown = sys.stderr
     assert "images" in shown.getvalue()
     assert "2/2" in shown.getvalue()
+
+
+def test_tracked_passes_everything_on(caplog):
+    caplog.set_level(logging.INFO)
+    assert list(tracked(iter("abc"), "predict", 3)) == ["a", "b", "c"]
+    assert caplog.messages == ["predict: 3 of 3"]
+
+
+def test_stages_are_told_apart(caplog):
+    caplog.set_level(logging.INFO)
+    with stages() as show:
+        show("propose", 64, 64)
+        show("read back", 20, 20)
+    assert caplog.messages == ["propose: 64 of 64", "read back: 20 of 20"]
