@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import warnings
 from pathlib import Path
@@ -10,12 +9,12 @@ from pathlib import Path
 import click
 
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.progress import tracked
 from zooassist_serving.dataplane import BATCH_SIZE, DataPlane, Item
 from zooassist_serving.image_arguments import find_images
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.predictions import PredictionWriter
 from zooassist_serving.preprocessing import MAX_PIXELS
-from zooassist_serving.progress import tracked
 
 
 @click.command(epilog="Example: zooassist predict galaxy-zoo images/ --out predictions.parquet")
@@ -47,8 +46,6 @@ def predict(
     IMAGES are files, folders (read recursively), patterns, or - for a list on standard input. An
     image that fails is a row with an error; then the exit code is 1.
     """
-    if not sys.stderr.isatty():
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # Pillow remarks on odd metadata; what matters becomes an error of its image.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     if not out.parent.is_dir():
