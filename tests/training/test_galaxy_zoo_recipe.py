@@ -38,12 +38,10 @@ def data(tmp_path):
     """Both folders with a dozen galaxies, as laid out in the real data."""
     ids = range(1, 13)
     files = {number: f"images/{number}.jpg" for number in ids}
-    classes = [
-        {"GalaxyID": n, "file": files[n], "class": galaxy_zoo.CLASSES[n % 5]} for n in ids
-    ]
+    classes = [{"GalaxyID": n, "file": files[n], "class": galaxy_zoo.CLASSES[n % 5]} for n in ids]
     folder = tmp_path / "data"
     write_folder(folder / "galaxies_pool", "classes.csv", ["GalaxyID", "file", "class"], classes)
-    smooth = {name: 0.0 for name in CHALLENGE_COLUMNS} | {"Class1.1": 1.0, "Class6.2": 1.0}
+    smooth = dict.fromkeys(CHALLENGE_COLUMNS, 0.0) | {"Class1.1": 1.0, "Class6.2": 1.0}
     smooth |= {"Class7.1": 1.0}
     votes = [{"GalaxyID": n, "file": files[n], **smooth} for n in ids]
     write_folder(folder / "galaxies", "votes.csv", ["GalaxyID", "file", *CHALLENGE_COLUMNS], votes)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,6 +180,17 @@ def test_too_little_to_train_on(schema, training_set, tmp_path):
     folder = write_training_set(tmp_path / "set", rows, [[1, 0, 0, 0, 0]] * 2, schema)
     with pytest.raises(BadInput, match="at least 2 images"):
         train_votes(folder, tmp_path / "model", RECIPE)
+
+
+def test_diverged_training_is_refused(training_set, tmp_path):
+    wild = replace(RECIPE, fit=replace(FIT, epochs=2, learning_rate=1e30))
+    with pytest.raises(BadInput, match="lower --learning-rate"):
+        train_votes(training_set, tmp_path / "model", wild)
+    assert not (tmp_path / "model").exists()
+
+
+def test_threads_do_not_spin():
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
 @pytest.mark.parametrize("splits", [("train", "test"), ("validation",)])

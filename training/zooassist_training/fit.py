@@ -222,7 +222,7 @@ def fit(
     )
     with tempfile.TemporaryDirectory() as scratch, _quiet():
         folder = checkpoints or Path(scratch)
-        keeper = _keeper(folder, has_validation=len(validation) > 0)
+        keeper = _keeper(folder, len(validation) > 0, resumable=checkpoints is not None)
         trainer = _trainer(options, folder, keeper, has_validation=len(validation) > 0)
         last = folder / "last.ckpt"
         trainer.fit(
@@ -243,11 +243,16 @@ def fit(
     return Fitted(fitted.requires_grad_(True), tuple(module.history))
 
 
-def _keeper(folder: Path, has_validation: bool) -> ModelCheckpoint:
-    if not has_validation:
-        return ModelCheckpoint(dirpath=folder, filename="final", save_top_k=1, save_last=True)
+def _keeper(folder: Path, has_validation: bool, resumable: bool) -> ModelCheckpoint:
+    """Keep the best weights (or, without validation, the last); all state only when resumable."""
+    options: dict[str, Any] = {"monitor": MONITOR} if has_validation else {}
     return ModelCheckpoint(
-        dirpath=folder, filename="best", monitor=MONITOR, save_top_k=1, save_last=True
+        dirpath=folder,
+        filename="best",
+        save_top_k=1,
+        save_last=resumable,
+        save_weights_only=not resumable,
+        **options,
     )
 
 
@@ -262,6 +267,8 @@ def _trainer(
         callbacks.append(TQDMProgressBar())
     return pl.Trainer(
         max_epochs=options.epochs,
+        accelerator="auto",
+        devices=1,
         precision=PRECISIONS[options.precision],
         callbacks=callbacks,
         logger=False,
