@@ -43,7 +43,7 @@ def issue_access_token(sandbox: Sandbox, user: User, scopes: list[str]) -> str:
         "iss": ISSUER,
         "rng": secrets.token_hex(2),
     }
-    return jwt.encode(payload, sandbox.keys.private_pem, algorithm="RS512")
+    return jwt.encode(payload, sandbox.keys.private, algorithm="RS512")
 
 
 def principal_of_token(sandbox: Sandbox, token: str) -> Principal:
@@ -58,7 +58,7 @@ def principal_of_token(sandbox: Sandbox, token: str) -> Principal:
         # PyJWT would compare `exp` with the machine's clock; ours is injectable.
         payload = jwt.decode(
             token,
-            sandbox.keys.public_pem,
+            sandbox.keys.public,
             algorithms=["RS512"],
             issuer=ISSUER,
             options={"verify_exp": False, "verify_iat": False},

@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 Task = Callable[[dict[str, Any]], None]
 
 
+def _unknown(_payload: dict[str, Any]) -> None:
+    raise KeyError("no task of this name is registered")
+
+
 class Job(Base):
     """One piece of background work; rows outlive a restart."""
 
@@ -88,7 +92,12 @@ class Jobs:
 
     def _loop(self) -> None:
         while not self._stop.is_set():
-            if not self._run_one():
+            try:
+                ran = self._run_one()
+            except Exception:  # a door: a database that is away must not end the worker
+                log.exception("the job table could not be read or written; trying again")
+                ran = False
+            if not ran:
                 self._wake.wait(0.2)
                 self._wake.clear()
 
@@ -108,7 +117,8 @@ class Jobs:
         return True
 
     def _attempt(self, job: Job) -> None:
-        task, tries = self._tasks[job.name]
+        # A job that an older version left behind and nobody knows any more fails like any other.
+        task, tries = self._tasks.get(job.name, (_unknown, 1))
         state, error, delay = "done", "", 0.0
         try:
             task(job.payload)

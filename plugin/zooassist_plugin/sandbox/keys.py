@@ -14,13 +14,15 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from zooassist_plugin.errors import BadInput
+
 
 @dataclass(frozen=True)
 class Keys:
     """The RSA pair that signs access tokens and the secret behind cookies and signed URLs."""
 
-    private_pem: bytes = field(repr=False)
-    public_pem: bytes = field(repr=False)
+    private: rsa.RSAPrivateKey = field(repr=False)
+    public: rsa.RSAPublicKey = field(repr=False)
     secret: bytes = field(repr=False)
 
     def signature(self, method: str, path: str, expires: int) -> str:
@@ -68,9 +70,11 @@ def load_keys(state: Path) -> Keys:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-    private_pem = _kept(pem_path, pem)
-    private = serialization.load_pem_private_key(private_pem, password=None)
-    public_pem = private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    # Validating the primes of a key that we made ourselves would take most of the start-up time.
+    private = serialization.load_pem_private_key(
+        _kept(pem_path, pem), password=None, unsafe_skip_rsa_key_validation=True
     )
-    return Keys(private_pem, public_pem, _kept(state / "secret.key", secrets.token_bytes(32)))
+    if not isinstance(private, rsa.RSAPrivateKey):
+        raise BadInput(f"{pem_path}: expected an RSA key, got another kind; delete the file")
+    secret = _kept(state / "secret.key", secrets.token_bytes(32))
+    return Keys(private, private.public_key(), secret)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 
@@ -56,10 +57,28 @@ def _tune_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def insert_missing(
+    session: Session, table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert rows, leaving alone those that a unique constraint knows already.
+
+    Two requests may find the same row missing at the same time; both then mean the same row.
+    """
+    if not rows:
+        return
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    session.execute(insert(table).on_conflict_do_nothing(), list(rows))
+
+
 class Store:
     """One database; `session` is one transaction that commits on a clean exit."""
 
     def __init__(self, url: str) -> None:
+        # The plain PostgreSQL schemes would ask SQLAlchemy for another driver than ours.
+        for plain in ("postgresql://", "postgres://"):
+            if url.startswith(plain):
+                url = f"postgresql+psycopg://{url.removeprefix(plain)}"
         self.engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         if self.engine.dialect.name == "sqlite":
             _tune_sqlite(self.engine)

@@ -7,23 +7,22 @@ from pathlib import Path
 import pytest
 from panoptes_api import Api, Clock, token
 
-from zooassist_plugin.sandbox.keys import load_keys
-from zooassist_plugin.sandbox.server import RunningSandbox, running_sandbox
+from zooassist_plugin.sandbox.server import RunningSandbox, opened_sandbox, running_sandbox
 from zooassist_plugin.sandbox.store import Base, Store
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory):
-    """RSA keys made once: each sandbox starts with a copy."""
-    folder = tmp_path_factory.mktemp("keys")
-    load_keys(folder)
-    return folder
+def fresh_state(tmp_path_factory):
+    """Keys, tables and accounts made once: each sandbox starts with a copy."""
+    folder = tmp_path_factory.mktemp("fresh")
+    with opened_sandbox(folder):
+        return folder
 
 
 @pytest.fixture
-def state(keys, tmp_path) -> Path:
+def state(fresh_state, tmp_path) -> Path:
     folder = tmp_path / "state"
-    shutil.copytree(keys, folder)
+    shutil.copytree(fresh_state, folder)
     return folder
 
 

@@ -160,7 +160,7 @@ def test_incremental_pull_by_last_id(volunteer, builder, anonymous, project, wor
 
 
 def test_caesar_hears_of_completed_ones_in_the_same_transaction(
-    state, keys, anonymous, workflow, subjects, server
+    anonymous, workflow, subjects, server
 ):
     jobs = server.sandbox.jobs
     jobs.stop()

@@ -49,7 +49,15 @@ def test_bodies_that_are_no_envelope_are_refused(builder, raw, status):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/projects/999", "/workflows/99999999999999999999", "/projects/1/nothing"]
+    "path",
+    [
+        "/nothing",
+        "/projects/abc",
+        "/projects/-1",
+        "/projects/999",
+        "/workflows/99999999999999999999",
+        "/projects/1/nothing",
+    ],
 )
 def test_unknown_resources_are_json_api_404(builder, path):
     answer = builder.get(path)

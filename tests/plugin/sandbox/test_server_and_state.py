@@ -101,9 +101,9 @@ def test_a_taken_port_is_said(state):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(BadInput, match=f"127.0.0.1:{port}: cannot listen there"):
-            with running_sandbox(state, port):
-                raise AssertionError("unreachable")
+        expected = pytest.raises(BadInput, match=f"127.0.0.1:{port}: cannot listen there")
+        with expected, running_sandbox(state, port):
+            pytest.fail("it listened on a taken port")
 
 
 def test_two_states_at_once_do_not_know_each_other(state, tmp_path):

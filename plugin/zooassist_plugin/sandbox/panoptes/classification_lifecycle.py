@@ -15,6 +15,7 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     Workflow,
 )
 from zooassist_plugin.sandbox.panoptes.workflows import retirement_of
+from zooassist_plugin.sandbox.store import insert_missing
 
 # The Caesar half registers it; Panoptes' own stream to Caesar is just as one-way.
 CAESAR_JOB = "caesar.classification"
@@ -33,11 +34,9 @@ def _mark_seen(call: Call, row: Classification) -> bool:
             )
         )
     )
-    for subject_id in row.subject_ids:
-        if subject_id not in seen:
-            call.session.add(
-                SeenSubject(user_id=row.user_id, workflow_id=row.workflow_id, subject_id=subject_id)
-            )
+    keys = {"user_id": row.user_id, "workflow_id": row.workflow_id}
+    missing = [keys | {"subject_id": number} for number in row.subject_ids if number not in seen]
+    insert_missing(call.session, SeenSubject, missing)
     return seen.issuperset(row.subject_ids)
 
 
@@ -69,7 +68,10 @@ def complete(call: Call, row: Classification) -> None:
 
     A volunteer's repeat (``seen_before``) and a gold standard do not count towards retirement.
     """
-    workflow = call.session.get_one(Workflow, row.workflow_id)
+    # Locked first, here and in retirement: PostgreSQL would otherwise lose counts or deadlock.
+    workflow = call.session.get_one(
+        Workflow, row.workflow_id, with_for_update=True, populate_existing=True
+    )
     if _mark_seen(call, row):
         row.metadata_ = row.metadata_ | {"seen_before": True}
     workflow.classifications_count += 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import product
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from zooassist_plugin.sandbox.config import utc_now
@@ -21,6 +22,9 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     WorkflowSubjectSet,
 )
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.store import insert_missing
+
+BATCH = 1000
 
 
 def priority_of(metadata: Mapping[str, Any]) -> float | None:
@@ -30,6 +34,12 @@ def priority_of(metadata: Mapping[str, Any]) -> float | None:
     except (TypeError, ValueError):
         return None
     return value if math.isfinite(value) else None
+
+
+def batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut a list of ids: databases limit how many values one statement may hold."""
+    for start in range(0, len(numbers), BATCH):
+        yield numbers[start : start + BATCH]
 
 
 def _recount(session: Session, subject_set_id: int, now: datetime) -> None:
@@ -47,12 +57,12 @@ def ensure_statuses(
     session: Session, workflow_ids: Sequence[int], subject_ids: Sequence[int], now: datetime
 ) -> None:
     """Give every (workflow, subject) a status row: Panoptes makes them when subjects are linked."""
-    for workflow_id in workflow_ids:
+    for workflow_id, part in product(workflow_ids, batches(subject_ids)):
         known = set(
             session.scalars(
                 select(SubjectWorkflowStatus.subject_id).where(
                     SubjectWorkflowStatus.workflow_id == workflow_id,
-                    SubjectWorkflowStatus.subject_id.in_(subject_ids),
+                    SubjectWorkflowStatus.subject_id.in_(part),
                 )
             )
         )
@@ -65,27 +75,16 @@ def ensure_statuses(
                 "created_at": now,
                 "updated_at": now,
             }
-            for subject_id in subject_ids
+            for subject_id in part
             if subject_id not in known
         ]
-        if rows:
-            session.execute(insert(SubjectWorkflowStatus), rows)
+        insert_missing(session, SubjectWorkflowStatus, rows)
 
 
-def add_subjects(
-    session: Session, subject_set_id: int, subject_ids: Sequence[int], now: datetime | None = None
-) -> int:
-    """Put subjects into a set; those already in it stay. Returns how many were added.
-
-    Raises
-    ------
-    ApiError
-        404 for an unknown set, 422 for an unknown or deleted subject.
-    """
-    now = now or utc_now()
-    if session.get(SubjectSet, subject_set_id) is None:
-        raise ApiError(404, f"Could not find subject_set with id='{subject_set_id}'")
-    subject_ids = list(dict.fromkeys(subject_ids))
+def _new_members(
+    session: Session, subject_set_id: int, subject_ids: Sequence[int], now: datetime
+) -> list[dict[str, Any]]:
+    """Return the rows of subjects that are not in the set yet; 422 for an unknown subject."""
     metadata: dict[int, dict[str, Any]] = dict(
         session.execute(
             select(Subject.id, Subject.metadata_).where(Subject.id.in_(subject_ids), Subject.active)
@@ -102,8 +101,7 @@ def add_subjects(
             )
         )
     )
-    new = [number for number in subject_ids if number not in members]
-    rows = [
+    return [
         {
             "subject_set_id": subject_set_id,
             "subject_id": number,
@@ -113,31 +111,52 @@ def add_subjects(
             "created_at": now,
             "updated_at": now,
         }
-        for number in new
+        for number in subject_ids
+        if number not in members
     ]
-    if rows:
-        session.execute(insert(SetMemberSubject), rows)
+
+
+def add_subjects(
+    session: Session, subject_set_id: int, subject_ids: Sequence[int], now: datetime | None = None
+) -> int:
+    """Put subjects into a set; those already in it stay. Returns how many were added.
+
+    Raises
+    ------
+    ApiError
+        404 for an unknown set, 422 for an unknown or deleted subject.
+    """
+    now = now or utc_now()
+    if session.get(SubjectSet, subject_set_id) is None:
+        raise ApiError(404, f"Could not find subject_set with id='{subject_set_id}'")
+    added: list[int] = []
+    for part in batches(list(dict.fromkeys(subject_ids))):
+        rows = _new_members(session, subject_set_id, part, now)
+        insert_missing(session, SetMemberSubject, rows)
+        added += [row["subject_id"] for row in rows]
+    if added:
         workflow_ids = session.scalars(
             select(WorkflowSubjectSet.workflow_id).where(
                 WorkflowSubjectSet.subject_set_id == subject_set_id
             )
         ).all()
-        ensure_statuses(session, workflow_ids, new, now)
+        ensure_statuses(session, workflow_ids, added, now)
         reopen(session, workflow_ids)
         _recount(session, subject_set_id, now)
-    return len(rows)
+    return len(added)
 
 
 def remove_subjects(
     session: Session, subject_set_id: int, subject_ids: Sequence[int], now: datetime
 ) -> None:
     """Take subjects out of a set; the subjects and their classifications stay."""
-    session.execute(
-        delete(SetMemberSubject).where(
-            SetMemberSubject.subject_set_id == subject_set_id,
-            SetMemberSubject.subject_id.in_(subject_ids),
+    for part in batches(subject_ids):
+        session.execute(
+            delete(SetMemberSubject).where(
+                SetMemberSubject.subject_set_id == subject_set_id,
+                SetMemberSubject.subject_id.in_(part),
+            )
         )
-    )
     _recount(session, subject_set_id, now)
 
 

@@ -25,6 +25,7 @@ from zooassist_plugin.sandbox.panoptes.resource import Resource
 from zooassist_plugin.sandbox.panoptes.schemas import FLAG, OBJECT, Schema
 from zooassist_plugin.sandbox.panoptes.tables import ProjectPreference, User
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.store import insert_missing
 
 PREFERENCE = Schema(
     "project_preferences",
@@ -39,24 +40,19 @@ PREFERENCE = Schema(
 
 def preference_of(call: Call, project_id: int, user_id: int) -> ProjectPreference:
     """Return a volunteer's preferences in a project, made the first time."""
-    row = call.session.scalars(
-        select(ProjectPreference).where(
-            ProjectPreference.project_id == project_id, ProjectPreference.user_id == user_id
-        )
-    ).first()
+    query = (
+        select(ProjectPreference)
+        .where(ProjectPreference.project_id == project_id, ProjectPreference.user_id == user_id)
+        .with_for_update()
+    )
+    row = call.session.scalars(query).first()
     if row is None:
-        row = ProjectPreference(
-            project_id=project_id,
-            user_id=user_id,
-            preferences={},
-            settings={},
-            email_communication=True,
-            activity_count=0,
-            created_at=call.now,
-            updated_at=call.now,
-        )
-        call.session.add(row)
-        call.session.flush()
+        values: Body = {"project_id": project_id, "user_id": user_id}
+        values |= {"preferences": {}, "settings": {}, "email_communication": True}
+        values |= {"activity_count": 0, "revision": 1}
+        values |= {"created_at": call.now, "updated_at": call.now}
+        insert_missing(call.session, ProjectPreference, [values])
+        row = call.session.scalars(query).one()
     return row
 
 

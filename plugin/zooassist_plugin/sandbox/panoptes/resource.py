@@ -1,4 +1,4 @@
-"""How does one kind of resource become routes? A record of its functions, and one set of doors."""
+"""How does a kind of resource become routes? A record of functions, and doors for all of them."""
 
 from __future__ import annotations
 
@@ -216,40 +216,45 @@ def _door(resource: Resource[Any], link: str) -> LinkDoor[Any]:
     return door
 
 
-def resource_blueprint(sandbox: Sandbox, resource: Resource[Any], registry: Registry) -> Blueprint:
-    """Return the routes of one kind of resource."""
-    blueprint = Blueprint(resource.name, __name__, url_prefix=f"/api/{resource.name}")
+def resources_blueprint(sandbox: Sandbox, registry: Registry) -> Blueprint:
+    """Return the routes that all kinds of resource share."""
+    kinds = ", ".join(registry)
+    blueprint = Blueprint("resources", __name__, url_prefix=f"/api/<any({kinds}):kind>")
 
     @blueprint.get("")
-    def list_rows() -> Response:
+    def list_rows(kind: str) -> Response:
         with open_call(sandbox) as call:
-            return index(call, registry, resource)
+            return index(call, registry, registry[kind])
 
     @blueprint.get("/<row_ids>")
-    def show_row(row_ids: str) -> Response:
+    def show_row(kind: str, row_ids: str) -> Response:
+        resource = registry[kind]
         with open_call(sandbox) as call:
             if "," in row_ids:
                 clause = resource.table.id.in_(as_ids(row_ids))
                 return index(call, registry, resource, [clause])
+            if not (row_ids.isascii() and row_ids.isdigit()):
+                raise ApiError(404, f"Could not find {resource.singular} with id={row_ids!r}")
             return show(call, registry, resource, resource.find(call, as_id(row_ids)))
 
     @blueprint.post("")
-    def create_row() -> Response:
+    def create_row(kind: str) -> Response:
         with open_call(sandbox) as call:
-            return _create(call, resource)
+            return _create(call, registry[kind])
 
     @blueprint.put("/<int:row_id>")
-    def update_row(row_id: int) -> Response:
+    def update_row(kind: str, row_id: int) -> Response:
         with open_call(sandbox) as call:
-            return _update(call, registry, resource, as_id(row_id))
+            return _update(call, registry, registry[kind], as_id(row_id))
 
     @blueprint.delete("/<int:row_id>")
-    def delete_row(row_id: int) -> Response:
+    def delete_row(kind: str, row_id: int) -> Response:
         with open_call(sandbox) as call:
-            return _delete(call, resource, as_id(row_id))
+            return _delete(call, registry[kind], as_id(row_id))
 
     @blueprint.post("/<int:row_id>/links/<link>")
-    def add_links(row_id: int, link: str) -> Response:
+    def add_links(kind: str, row_id: int, link: str) -> Response:
+        resource = registry[kind]
         with open_call(sandbox) as call:
             row = resource.find_editable(call, as_id(row_id))
             value = read_json().get(link)
@@ -261,7 +266,8 @@ def resource_blueprint(sandbox: Sandbox, resource: Resource[Any], registry: Regi
             return show(call, registry, resource, row)
 
     @blueprint.delete("/<int:row_id>/links/<link>/<link_ids>")
-    def remove_links(row_id: int, link: str, link_ids: str) -> Response:
+    def remove_links(kind: str, row_id: int, link: str, link_ids: str) -> Response:
+        resource = registry[kind]
         with open_call(sandbox) as call:
             row = resource.find_editable(call, as_id(row_id))
             remove = _door(resource, link).remove
@@ -272,7 +278,7 @@ def resource_blueprint(sandbox: Sandbox, resource: Resource[Any], registry: Regi
             return Response(status=204)
 
     @blueprint.route("/<int:row_id>", methods=["PATCH"])
-    def patch_row(row_id: int) -> Response:
-        raise ApiError(501, "PATCH is not implemented; send PUT with If-Match")
+    def patch_row(kind: str, row_id: int) -> Response:
+        raise ApiError(501, f"PATCH {kind} is not implemented; send PUT with If-Match")
 
     return enforce_conventions(blueprint)

@@ -21,6 +21,7 @@ from zooassist_plugin.sandbox.panoptes.conventions import (
     read_json,
 )
 from zooassist_plugin.sandbox.panoptes.membership import (
+    batches,
     ensure_statuses,
     members_of_workflow,
     reopen,
@@ -39,8 +40,6 @@ REASONS = ("classification_count", "flagged", "nothing_here", "consensus", "othe
 SYNONYMS = {"blank": "nothing_here"}
 RETIRE_JOB = "panoptes.retire"
 UNRETIRE_JOB = "panoptes.unretire"
-# Databases limit how many values one statement may hold.
-BATCH = 1000
 
 
 def known_reason(reason: object) -> str | None:
@@ -87,14 +86,11 @@ def retire(
     Subjects that are in none of the workflow's sets are left alone, as in Panoptes.
     """
     reason = known_reason(reason)
-    workflow = session.get_one(Workflow, workflow_id)
+    workflow = session.get_one(Workflow, workflow_id, with_for_update=True, populate_existing=True)
     retired = 0
-    subject_ids = list(dict.fromkeys(subject_ids))
-    for start in range(0, len(subject_ids), BATCH):
+    for part in batches(list(dict.fromkeys(subject_ids))):
         members = session.scalars(
-            members_of_workflow(workflow_id).where(
-                SetMemberSubject.subject_id.in_(subject_ids[start : start + BATCH])
-            )
+            members_of_workflow(workflow_id).where(SetMemberSubject.subject_id.in_(part))
         ).all()
         ensure_statuses(session, [workflow_id], members, clock_now)
         for status in _statuses(session, workflow_id, members):
@@ -111,10 +107,10 @@ def unretire(
     session: Session, clock_now: datetime, workflow_id: int, subject_ids: Sequence[int]
 ) -> int:
     """Put retired subjects back into the queue; returns how many were retired."""
-    workflow = session.get_one(Workflow, workflow_id)
+    workflow = session.get_one(Workflow, workflow_id, with_for_update=True, populate_existing=True)
     returned = 0
-    for start in range(0, len(subject_ids), BATCH):
-        for status in _statuses(session, workflow_id, subject_ids[start : start + BATCH]):
+    for part in batches(subject_ids):
+        for status in _statuses(session, workflow_id, part):
             if status.retired_at is not None:
                 status.retired_at = status.retirement_reason = None
                 status.touch(clock_now)

@@ -26,7 +26,7 @@ from zooassist_plugin.sandbox.panoptes.preferences import (
 from zooassist_plugin.sandbox.panoptes.project_roles import PROJECT_ROLES
 from zooassist_plugin.sandbox.panoptes.projects import PROJECTS
 from zooassist_plugin.sandbox.panoptes.queue import queue_blueprint
-from zooassist_plugin.sandbox.panoptes.resource import Registry, resource_blueprint
+from zooassist_plugin.sandbox.panoptes.resource import Registry, resources_blueprint
 from zooassist_plugin.sandbox.panoptes.retirement import (
     RETIRE_JOB,
     UNRETIRE_JOB,
@@ -82,7 +82,7 @@ def blueprints(sandbox: Sandbox) -> list[Blueprint]:
         translations_blueprint(sandbox),
         attached_blueprint(sandbox, RESOURCES),
         exports_blueprint(sandbox, RESOURCES),
-        *(resource_blueprint(sandbox, resource, RESOURCES) for resource in RESOURCES.values()),
+        resources_blueprint(sandbox, RESOURCES),
     ]
 
 

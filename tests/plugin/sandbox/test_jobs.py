@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from zooassist_plugin.sandbox.config import SandboxConfig
+from zooassist_plugin.sandbox.context import Sandbox
+from zooassist_plugin.sandbox.jobs import Job
+
+
+@pytest.fixture
+def sandbox(state, clock, database):
+    options = {"database_url": database} if database else {}
+    opened = Sandbox.open(SandboxConfig(state, "http://sandbox.test", clock=clock, **options))
+    opened.store.create_tables()
+    yield opened
+    opened.store.close()
+
+
+def enqueue(sandbox, name, payload=None, delay=0.0):
+    with sandbox.store.session() as session:
+        sandbox.jobs.enqueue(session, name, payload or {}, delay)
+
+
+def jobs(sandbox):
+    with sandbox.store.session() as session:
+        return list(session.scalars(select(Job).order_by(Job.id)))
+
+
+def test_due_jobs_run_in_order_and_once(sandbox, clock):
+    seen = []
+    sandbox.jobs.register("note", lambda payload: seen.append(payload["n"]))
+    enqueue(sandbox, "note", {"n": 1}, delay=10)
+    enqueue(sandbox, "note", {"n": 2})
+    assert sandbox.jobs.drain() == 1
+    clock.forward(seconds=10)
+    assert sandbox.jobs.drain() == 1
+    assert sandbox.jobs.drain() == 0
+    assert seen == [2, 1]
+
+
+def test_failures_are_retried_later_and_later_then_dead(sandbox, clock):
+    moments = []
+
+    def fail(_payload):
+        moments.append(clock())
+        raise ValueError("planted")
+
+    sandbox.jobs.register("fail", fail, tries=3)
+    enqueue(sandbox, "fail")
+    for _ in range(1000):
+        sandbox.jobs.drain()
+        clock.forward(seconds=1)
+    waited = [(b - a).total_seconds() for a, b in zip(moments, moments[1:], strict=False)]
+    assert waited == [16, 271]  # count^8 + 15
+    (job,) = jobs(sandbox)
+    assert (job.state, job.attempts, job.error) == ("dead", 3, "ValueError: planted")
+
+
+def test_a_job_exists_only_if_its_transaction_commits(sandbox):
+    sandbox.jobs.register("note", lambda payload: None)
+    with pytest.raises(RuntimeError), sandbox.store.session() as session:
+        sandbox.jobs.enqueue(session, "note", {})
+        raise RuntimeError
+    assert jobs(sandbox) == []
+
+
+def test_unknown_names_are_refused_and_old_ones_fail(sandbox, clock):
+    with pytest.raises(KeyError, match="no job named 'nothing'"):
+        enqueue(sandbox, "nothing")
+    with sandbox.store.session() as session:
+        session.add(Job(name="of an older version", payload={}, run_at=clock()))
+    sandbox.jobs.drain()
+    (job,) = jobs(sandbox)
+    assert job.state == "dead"
+    with pytest.raises(ValueError, match="already registered"):
+        for _ in range(2):
+            sandbox.jobs.register("twice", lambda payload: None)
+
+
+def test_what_a_killed_process_left_running_runs_again(sandbox, clock):
+    seen = []
+    sandbox.jobs.register("note", lambda payload: seen.append(1))
+    with sandbox.store.session() as session:
+        session.add(Job(name="note", payload={}, run_at=clock(), state="running"))
+    assert sandbox.jobs.drain() == 0
+    sandbox.jobs.start()
+    sandbox.jobs.stop()
+    sandbox.jobs.drain()
+    assert seen == [1]
