@@ -56,7 +56,11 @@ def _central_object(light: Floats) -> NDArray[np.bool_]:
     half = light.shape[0] // 2
     middle = labels[half - 4 : half + 4, half - 4 : half + 4]
     found = middle[middle > 0]
-    return labels == np.bincount(found).argmax() if len(found) else smooth > smooth.mean()
+    if len(found):
+        return labels == np.bincount(found).argmax()
+    middle_only = np.zeros(light.shape, dtype=bool)  # an empty picture
+    middle_only[half - 4 : half + 4, half - 4 : half + 4] = True
+    return middle_only
 
 
 def _colours(pixels: Floats, galaxy: NDArray[np.bool_]) -> Floats:
