@@ -76,7 +76,7 @@ def test_damaged_image_is_named_and_the_rest_is_trained_on(
         (("--encoder", "no-such-net"), "no-such-net"),
         (("--encoder-options", "channels"), "expected a JSON object"),
         (("--head", "relu"), "head: expected one of"),
-        (("--from", "no-such-folder"), "no-such-folder"),
+        (("--from", "galaxy-zoo"), "--encoder: the model given with --from decides it"),
         (("--dropout", "1.5"), "dropout"),
         (("--precision", "8"), "precision"),
     ],
@@ -86,6 +86,12 @@ def test_wrong_options(training_set, tmp_path, monkeypatch, capsys, options, mes
     assert run(monkeypatch, "train", "votes", training_set, "--out", out, *QUICK, *options) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_model_to_go_on_from_is_not_there(training_set, tmp_path, monkeypatch, capsys):
+    start = ("--from", tmp_path / "nowhere")
+    assert run(monkeypatch, "train", "votes", training_set, "--out", tmp_path / "m", *start) == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_one_pixel_images_are_no_reason_to_fail(training_set, tmp_path, monkeypatch):

@@ -15,10 +15,11 @@ from zooassist_plugin.label_schema import Answer, LabelSchema, Question
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training import train_votes as steps
-from zooassist_training.fit import FitOptions, VotesModule
+from zooassist_training.fit_options import FitOptions
 from zooassist_training.onnx_export import ParityError
 from zooassist_training.restore import restore_network, with_schema
 from zooassist_training.train_votes import VotesRecipe, train_votes
+from zooassist_training.votes_module import VotesModule
 
 FIT = FitOptions(epochs=12, batch_size=16, learning_rate=5e-3, averaging=0.9, threads=1)
 RECIPE = VotesRecipe(name="discs", encoder="tiny", size=32, dropout=0.0, fit=FIT, licence="CC0")

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+from zooassist_plugin.errors import BadInput
 
 if TYPE_CHECKING:
     from zooassist_training.train_votes import VotesRecipe
@@ -16,6 +19,15 @@ if TYPE_CHECKING:
 # Highest learning rates: for new weights, and for weights that know something already.
 SCRATCH_RATE, TUNING_RATE = 2e-3, 5e-4
 AVERAGING = 0.998
+DECIDED_BY_MODEL = {
+    "encoder": "--encoder",
+    "encoder_options": "--encoder-options",
+    "pretrained": "--pretrained",
+    "size": "--size",
+    "crop": "--crop",
+    "concentrations": "--head",
+    "dropout": "--dropout",
+}
 
 
 class _JsonObject(click.ParamType[dict[str, Any]]):
@@ -105,6 +117,8 @@ def votes(training_set: Path, out: Path, **options: Any) -> None:  # noqa: ANN40
     # Imported here: `zooassist train --help` needs no torch.
     from zooassist_training.train_votes import train_votes
 
+    if options["start"] is not None:
+        _refuse_what_the_model_decides()
     checkpoints, overwrite = options.pop("checkpoints"), options.pop("overwrite")
     recipe = _recipe(name=options.pop("name") or out.resolve().name, **options)
     trained = train_votes(training_set, out, recipe, checkpoints=checkpoints, overwrite=overwrite)
@@ -121,6 +135,16 @@ def votes(training_set: Path, out: Path, **options: Any) -> None:  # noqa: ANN40
         raise SystemExit(1)
 
 
+def _refuse_what_the_model_decides() -> None:
+    """Stop when an option was given that going on from a model would silently not use."""
+    context = click.get_current_context()
+    for name, option in DECIDED_BY_MODEL.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise BadInput(
+                f"{option}: the model given with --from decides it; leave one of them out"
+            )
+
+
 def _recipe(
     *,
     learning_rate: float | None,
@@ -131,7 +155,7 @@ def _recipe(
 ) -> VotesRecipe:
     """Sort the options into those of the fit and those of the model."""
     from zooassist_training.augment import Augmentation
-    from zooassist_training.fit import FitOptions
+    from zooassist_training.fit_options import FitOptions
     from zooassist_training.train_votes import VotesRecipe
 
     fit_names = {each.name for each in fields(FitOptions)}

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_match import match_labels
@@ -119,9 +119,3 @@ def _known_columns(known: LabelSchema, question: Question) -> list[str]:
         return []
     answers = known.question(pairs[0].question).answers
     return [answers[index].column for index in pairs[0].answer_index]
-
-
-def reset_head(network: VotesNetwork) -> None:
-    """Forget the head and keep the encoder."""
-    nn.init.trunc_normal_(network.head.linear.weight, std=0.02)
-    nn.init.zeros_(network.head.linear.bias)

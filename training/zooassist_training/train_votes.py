@@ -22,7 +22,8 @@ from zooassist_training.augment import with_margin
 from zooassist_training.datasets import LabelledImages, channel_statistics, read_labelled_images
 from zooassist_training.encoders import open_encoder
 from zooassist_training.evaluate import Scores, fractions_of_votes, score
-from zooassist_training.fit import FitOptions, fit
+from zooassist_training.fit import fit
+from zooassist_training.fit_options import FitOptions
 from zooassist_training.folder import write_votes_model
 from zooassist_training.networks import NetworkSpec, VotesNetwork
 from zooassist_training.onnx_export import check_parity, export_onnx

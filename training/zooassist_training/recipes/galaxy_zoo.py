@@ -31,7 +31,7 @@ from zooassist_exporters.votes_csv import VotesTable, read_votes_csv
 from zooassist_exporters.votes_csv_export import export_votes_table, open_images
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import Answer, LabelSchema, Question
-from zooassist_training.fit import FitOptions, Precision
+from zooassist_training.fit_options import FitOptions, Precision
 from zooassist_training.train_votes import Trained, VotesRecipe, train_votes
 
 NAME = "galaxy-zoo"
