@@ -25,6 +25,8 @@ from zooassist_training.fit_options import PRECISIONS, FitOptions
 from zooassist_training.networks import VotesNetwork
 from zooassist_training.votes_module import MONITOR, VotesModule
 
+__all__ = ["FitOptions", "Fitted", "fit"]
+
 
 @dataclass(frozen=True)
 class Fitted:
