@@ -14,7 +14,6 @@ from prefill_project import SMOOTH_TASKS, Prefill, galaxy_png, prefill_project
 from rich.console import Console
 
 from zooassist_loop.check_table import check_lines, show_checks
-from zooassist_loop.propose.progress import shown_progress
 from zooassist_plugin.cli import cli
 from zooassist_plugin.enable import FLAG, Check
 from zooassist_plugin.errors import ZooassistError
@@ -189,15 +188,3 @@ def test_checks_are_a_table_on_a_terminal_and_lines_elsewhere(capsys):
     show_checks(checks, Console(file=terminal, force_terminal=True, width=80))
     assert "✗" in terminal.getvalue()
     assert "mend it" in terminal.getvalue()
-
-
-def test_progress_is_a_bar_on_a_terminal_and_few_lines_elsewhere(capsys):
-    with shown_progress(Console(force_terminal=False)) as report:
-        for done in range(1, 101):
-            report("propose", done, 100)
-    assert capsys.readouterr().err.splitlines() == ["propose: 1 of 100", "propose: 100 of 100"]
-    terminal = io.StringIO()
-    with shown_progress(Console(file=terminal, force_terminal=True, width=80)) as report:
-        report("propose", 5, 0)
-        report("propose", 7, 7)
-    assert "7/7" in terminal.getvalue()

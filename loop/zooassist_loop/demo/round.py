@@ -11,12 +11,12 @@ from zooassist_loop.demo.project import DemoProject
 from zooassist_loop.ledger import Entry, Ledger
 from zooassist_loop.propose.hosts import csv_host
 from zooassist_loop.propose.pipeline import Order, Sides, propose_subjects
-from zooassist_loop.propose.progress import shown_progress
 from zooassist_plugin.caesar import Caesar
 from zooassist_plugin.enable import Wanted, enable
 from zooassist_plugin.errors import Refused
 from zooassist_plugin.extracts_csv import CsvHost
 from zooassist_plugin.panoptes import Panoptes, connect
+from zooassist_plugin.progress import stages
 from zooassist_plugin.proposals import Proposal
 from zooassist_plugin.settings import Settings
 from zooassist_plugin.shapes import Ellipse
@@ -85,7 +85,7 @@ class Round:
             sample=None,
         )
         sides = Sides(self.panoptes, self.caesar, self.ledger, self.host)
-        with shown_progress() as progress:
+        with stages() as progress:
             outcome = propose_subjects(sides, order, DataPlane([folder]), progress=progress)
         published = outcome.published
         return ProposedRound(

@@ -32,7 +32,7 @@ from zooassist_plugin.sandbox.panoptes.accounts import OWNER, PASSWORD, VOLUNTEE
 from zooassist_plugin.sandbox.server import running_sandbox
 from zooassist_plugin.settings import Settings
 from zooassist_serving.model_folder import ModelFolder, load_model_folder
-from zooassist_training.fit import FitOptions
+from zooassist_training.fit_options import FitOptions
 from zooassist_training.train_votes import VotesRecipe, train_votes
 
 Answers = dict[int, tuple[float, ...]]

@@ -15,10 +15,10 @@ from zooassist_loop.connection_options import (
 )
 from zooassist_loop.propose.hosts import csv_host
 from zooassist_loop.propose.pipeline import Order, choose, propose_subjects, ready_situation
-from zooassist_loop.propose.progress import shown_progress
 from zooassist_loop.propose.report import is_complete, note_lines, outcome_lines
 from zooassist_loop.propose.selection import SKIPPED, Tally
 from zooassist_plugin.enable import Wanted
+from zooassist_plugin.progress import stages
 from zooassist_plugin.settings import load_settings
 from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.model_folder import load_model_folder
@@ -98,7 +98,7 @@ def propose(
             click.echo(f"would make: Caesar POST /workflows/{workflow}/extracts/import")
             return
         plane = DataPlane([folder])
-        with shown_progress() as progress:
+        with stages() as progress:
             outcome = propose_subjects(sides, order, plane, progress=progress, csv=keep_csv)
     for failure in outcome.failed:
         click.echo(f"error: {failure}", err=True)

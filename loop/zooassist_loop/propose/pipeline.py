@@ -6,7 +6,7 @@ import itertools
 import tempfile
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from zooassist_plugin.label_match import LabelMatch
 from zooassist_plugin.model_card import ModelCard
 from zooassist_plugin.panoptes import Panoptes
 from zooassist_plugin.presenters import PRESENTERS, Unpresentable
+from zooassist_plugin.progress import Show
 from zooassist_plugin.records import Subject
 from zooassist_serving.dataplane import DataPlane, Item, Proposed
 
@@ -107,10 +108,6 @@ class Sides:
     host: CsvHost
 
 
-# (stage, done, total): total is 0 while it is not known.
-Progress = Callable[[str, int, int], None]
-
-
 def ready_situation(sides: Sides, wanted: Wanted) -> Situation:
     """Read the workflow and make sure that proposals can be shown.
 
@@ -145,7 +142,7 @@ def propose_subjects(
     order: Order,
     plane: DataPlane,
     *,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Show = lambda stage, done, total: None,
     csv: Path | None = None,
 ) -> Outcome:
     """Propose the subjects of a set and make the proposals visible.

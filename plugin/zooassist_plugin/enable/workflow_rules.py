@@ -15,7 +15,7 @@ from zooassist_plugin.workflow import DrawingTask, Tool
 
 # Kind of model -> the tools that its proposals can be drawn with.
 TOOLS_OF_KIND: dict[str, tuple[str, ...]] = {
-    "votes": TOOL_TYPES,  # the object's outline, as any tool draws it
+    "votes": tuple(TOOL_TYPES),  # the object's outline, as any tool draws it
     "mask": ("polygon", "freehandLine"),
     "volume": ("polygon", "freehandLine"),
     "embedding": (),
@@ -24,7 +24,8 @@ TOOLS_OF_KIND: dict[str, tuple[str, ...]] = {
 
 def usable_tools(situation: Situation) -> tuple[tuple[DrawingTask, Tool], ...]:
     """Return the tools that the model's proposals can use, all eight without a model."""
-    types = TOOL_TYPES if situation.card is None else TOOLS_OF_KIND[situation.card.kind]
+    kind = "votes" if situation.card is None else situation.card.kind
+    types = TOOLS_OF_KIND[kind]
     return tuple(
         (task, tool)
         for task in situation.workflow.drawing_tasks()
