@@ -25,10 +25,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from zooassist_plugin.database import Store, UtcDateTime
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.presenters.machine_learnt import canonical
 from zooassist_plugin.proposals import Proposal
-from zooassist_plugin.sandbox.store import Store, UtcDateTime
 
 # State -> the states it may become. A re-proposal is a new row: a presented row never changes.
 NEXT_STATES: Mapping[str, frozenset[str]] = {
@@ -147,7 +147,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         try:
             self._store = Store(url)
-            _Base.metadata.create_all(self._store.engine)
+            self._store.create_tables(_Base)
         except SQLAlchemyError as error:
             raise BadInput(
                 f"ledger {url.partition('@')[2] or url}: cannot be opened ({error.args[0]}); give "

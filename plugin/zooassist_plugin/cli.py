@@ -50,6 +50,10 @@ ROOMS = (
 EXTRAS = {
     "flask": "serve",
     "waitress": "serve",
+    "werkzeug": "serve",
+    "cryptography": "serve",
+    "graphql": "serve",
+    "jinja2": "demo",
     "granian": "serve",
     "jwt": "serve",
     "onnxruntime": "serve",

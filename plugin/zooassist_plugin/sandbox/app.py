@@ -12,6 +12,7 @@ from zooassist_plugin.sandbox.panoptes import routes as panoptes
 from zooassist_plugin.sandbox.panoptes.accounts import ensure_accounts
 from zooassist_plugin.sandbox.panoptes.media import LARGEST_UPLOAD
 from zooassist_plugin.sandbox.problems import register_problem_handlers
+from zooassist_plugin.sandbox.table_base import Base
 
 
 def create_app(config: SandboxConfig) -> Flask:
@@ -40,7 +41,7 @@ def create_app(config: SandboxConfig) -> Flask:
         app.register_blueprint(blueprint)
     panoptes.register_jobs(sandbox)
     caesar.register_jobs(sandbox)
-    sandbox.store.create_tables()
+    sandbox.store.create_tables(Base)
     with sandbox.store.session() as session:
         ensure_accounts(session, config.clock())
     return app

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zooassist_plugin.database import Store
 from zooassist_plugin.sandbox.config import SandboxConfig
 from zooassist_plugin.sandbox.jobs import Jobs
 from zooassist_plugin.sandbox.keys import Keys, load_keys
-from zooassist_plugin.sandbox.store import Store
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from zooassist_plugin.database import Store
 from zooassist_plugin.sandbox.config import SandboxConfig
-from zooassist_plugin.sandbox.store import Base, Store
+from zooassist_plugin.sandbox.table_base import Base
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from panoptes_api import Api, Clock, token
 
+from zooassist_plugin.database import Store
 from zooassist_plugin.sandbox.server import RunningSandbox, opened_sandbox, running_sandbox
-from zooassist_plugin.sandbox.store import Base, Store
+from zooassist_plugin.sandbox.table_base import Base
 
 
 @pytest.fixture(scope="session")

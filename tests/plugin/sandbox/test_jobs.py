@@ -8,13 +8,14 @@ from sqlalchemy import select
 from zooassist_plugin.sandbox.config import SandboxConfig
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.jobs import Job
+from zooassist_plugin.sandbox.table_base import Base
 
 
 @pytest.fixture
 def sandbox(state, clock, database):
     options = {"database_url": database} if database else {}
     opened = Sandbox.open(SandboxConfig(state, "http://sandbox.test", clock=clock, **options))
-    opened.store.create_tables()
+    opened.store.create_tables(Base)
     yield opened
     opened.store.close()
 

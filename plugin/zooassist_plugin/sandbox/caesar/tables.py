@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from zooassist_plugin.sandbox.store import Base
+from zooassist_plugin.sandbox.table_base import Base
 
 DEFAULT_SUBGROUP = "_default"
 # What an integer column of PostgreSQL holds.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from zooassist_plugin.database import insert_missing
 from zooassist_plugin.sandbox.panoptes.call import Call
 from zooassist_plugin.sandbox.panoptes.membership import ensure_statuses
 from zooassist_plugin.sandbox.panoptes.preferences import preference_of
@@ -15,7 +16,6 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     Workflow,
 )
 from zooassist_plugin.sandbox.panoptes.workflows import retirement_of
-from zooassist_plugin.sandbox.store import insert_missing
 
 # The Caesar half registers it; Panoptes' own stream to Caesar is just as one-way.
 CAESAR_JOB = "caesar.classification"

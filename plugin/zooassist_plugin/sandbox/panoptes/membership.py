@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
+from zooassist_plugin.database import insert_missing
 from zooassist_plugin.sandbox.config import utc_now
 from zooassist_plugin.sandbox.panoptes.tables import (
     SetMemberSubject,
@@ -22,7 +23,6 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     WorkflowSubjectSet,
 )
 from zooassist_plugin.sandbox.problems import ApiError
-from zooassist_plugin.sandbox.store import insert_missing
 
 BATCH = 1000
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from sqlalchemy import ColumnElement, select
 
+from zooassist_plugin.database import insert_missing
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.panoptes.access import require_editor
 from zooassist_plugin.sandbox.panoptes.call import Call, open_call
@@ -25,7 +26,6 @@ from zooassist_plugin.sandbox.panoptes.resource import Resource
 from zooassist_plugin.sandbox.panoptes.schemas import FLAG, OBJECT, Schema
 from zooassist_plugin.sandbox.panoptes.tables import ProjectPreference, User
 from zooassist_plugin.sandbox.problems import ApiError
-from zooassist_plugin.sandbox.store import insert_missing
 
 PREFERENCE = Schema(
     "project_preferences",

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from zooassist_plugin.sandbox.store import Base
+from zooassist_plugin.sandbox.table_base import Base
 
 
 class Entity(Base):

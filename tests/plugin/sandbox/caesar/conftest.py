@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 import zooassist_plugin.sandbox.panoptes  # noqa: F401 - the Panoptes half comes first
+from zooassist_plugin.database import Store
 from zooassist_plugin.sandbox.app import create_app
 from zooassist_plugin.sandbox.caesar.tables import Extract, SubjectReduction
 from zooassist_plugin.sandbox.config import SandboxConfig
@@ -27,7 +28,7 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     Workflow,
     WorkflowSubjectSet,
 )
-from zooassist_plugin.sandbox.store import Base, Store
+from zooassist_plugin.sandbox.table_base import Base
 
 
 class Lab:

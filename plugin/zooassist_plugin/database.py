@@ -1,4 +1,4 @@
-"""Where does the sandbox keep its rows? One engine, short transactions, SQLite or PostgreSQL."""
+"""How do rows reach a database? One engine, short transactions, SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from sqlite3 import Connection as SQLiteConnection
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
+from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -30,16 +30,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """Parent of every sandbox table."""
-
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        dict[str, Any]: JSON,
-        list[Any]: JSON,
-        datetime: UtcDateTime,
-    }
 
 
 def _tune_sqlite(engine: Engine) -> None:
@@ -84,9 +74,9 @@ class Store:
             _tune_sqlite(self.engine)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
-    def create_tables(self) -> None:
-        """Create what does not exist yet; existing rows stay."""
-        Base.metadata.create_all(self.engine)
+    def create_tables(self, tables: type[DeclarativeBase]) -> None:
+        """Create what does not exist yet of one base's tables; existing rows stay."""
+        tables.metadata.create_all(self.engine)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
