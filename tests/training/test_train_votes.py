@@ -95,6 +95,9 @@ def test_fine_tuning_keeps_preprocessing_and_encoder(trained, training_set, tmp_
         if not name.endswith("num_batches_tracked"):
             assert torch.equal(weights, after.state_dict()[name]), name
     assert tuned.folder.card.version != trained.folder.card.version
+    recipe = json.loads((tuned.folder.path / "recipe.json").read_text())["recipe"]
+    assert recipe["start"] == trained.folder.path.name
+    assert "size" not in recipe, "said 64, which the model it started from overruled"
 
 
 def reworded() -> LabelSchema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zooassist_exporters.training_set import TrainingSet
 from zooassist_plugin import __version__
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from zooassist_training.train_votes import VotesRecipe
 
 RECIPE_FILE = "recipe.json"
+# Going on from a model takes these from the model: see "network" there, and model.json.
+DECIDED_BY_START = (
+    "encoder",
+    "encoder_options",
+    "pretrained",
+    "size",
+    "crop",
+    "concentrations",
+    "dropout",
+)
 
 
 def write_votes_model(
@@ -68,7 +78,7 @@ def write_votes_model(
             "encoding-version": "0.1.0",
             "producer": f"zooassist {__version__}",
             "network": fitted.network.spec.to_json(),
-            "recipe": {**asdict(recipe), "start": _start_name(recipe.start)},
+            "recipe": _recipe_json(recipe),
             "onnx_parity": parity,
             "history": list(fitted.history),
         },
@@ -84,6 +94,10 @@ def write_votes_model(
     )
 
 
-def _start_name(start: str | Path | None) -> str | None:
-    """Name the model that training went on from, without the paths of the machine it ran on."""
-    return None if start is None else Path(start).name
+def _recipe_json(recipe: VotesRecipe) -> dict[str, Any]:
+    """Return the options that had a say, and no path of the machine that training ran on."""
+    content = asdict(recipe)
+    if recipe.start is not None:
+        content = {name: x for name, x in content.items() if name not in DECIDED_BY_START}
+        content["start"] = Path(recipe.start).name
+    return content
