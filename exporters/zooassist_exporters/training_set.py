@@ -22,9 +22,16 @@ from zooassist_exporters.training_set_layout import (
     ENCODING_VERSION,
     IMAGES,
     MANIFEST,
+    MARKS,
+    MARKS_SCHEMA,
+    MASKS,
+    MASKS_INDEX,
+    MASKS_SCHEMA,
     SUBJECTS,
     SUBJECTS_SCHEMA,
     VOTES,
+    MaskKind,
+    mask_name,
     total_columns,
     votes_schema,
 )
@@ -49,6 +56,10 @@ class TrainingSet:
         The label columns, in the order of ``votes``.
     subjects, votes : pyarrow.Table
         One row per subject each, in the same order.
+    marks : pyarrow.Table or None
+        What volunteers drew, in the columns of `MARKS_SCHEMA`; None for a set without marks.
+    masks : pyarrow.Table or None
+        One row per mask, in the columns of `MASKS_SCHEMA`; None for a set without masks.
     """
 
     path: Path
@@ -56,6 +67,8 @@ class TrainingSet:
     schema: LabelSchema
     subjects: pa.Table
     votes: pa.Table
+    marks: pa.Table | None = None
+    masks: pa.Table | None = None
 
     def __len__(self) -> int:
         return int(self.subjects.num_rows)
@@ -112,6 +125,42 @@ class TrainingSet:
             )
         return self.path / str(name)
 
+    @cached_property
+    def mask_classes(self) -> dict[int, str]:
+        """Names of the class numbers in the label maps."""
+        classes = self.manifest.get(MASKS, {}).get("classes", {})
+        return {int(number): str(name) for number, name in classes.items()}
+
+    @cached_property
+    def _mask_places(self) -> dict[tuple[int, int], tuple[MaskKind, ...]]:
+        """Kinds of map that are there, by subject and frame."""
+        places: dict[tuple[int, int], tuple[MaskKind, ...]] = {}
+        for row in [] if self.masks is None else self.masks.to_pylist():
+            there: tuple[MaskKind, ...] = ("",)
+            there += ("agreement",) if row["agreement_sha256"] else ()
+            there += ("instances",) if row["instances_sha256"] else ()
+            places[row["subject_id"], row["frame"]] = there
+        return places
+
+    def has_mask(self, subject_id: int, frame: int = 0, kind: MaskKind = "") -> bool:
+        """Say whether a frame of a subject has a label map (or a map of another kind)."""
+        return kind in self._mask_places.get((subject_id, frame), ())
+
+    def mask_path(self, subject_id: int, frame: int = 0, kind: MaskKind = "") -> Path:
+        """Return the path of a frame's label map, or of its agreement or instance map.
+
+        Raises
+        ------
+        BadInput
+            When the frame has none.
+        """
+        if not self.has_mask(subject_id, frame, kind):
+            raise BadInput(
+                f"{self.path}: subject {subject_id}, frame {frame} has no {kind or 'label'} map; "
+                "make masks with `zooassist export masks`"
+            )
+        return self.path / mask_name(subject_id, frame, kind)
+
     def metadata(self, row: int) -> dict[str, Any]:
         """Return a row's metadata: what the subject or the votes CSV carried beside the votes."""
         return dict(json.loads(self.subjects["metadata"][row].as_py()))
@@ -141,6 +190,9 @@ def read_training_set(path: Path) -> TrainingSet:
     tables = {}
     for name, expected in ((SUBJECTS, SUBJECTS_SCHEMA), (VOTES, votes_schema(schema))):
         tables[name] = _read_table(path, name, expected, manifest)
+    for name, expected in ((MARKS, MARKS_SCHEMA), (MASKS_INDEX, MASKS_SCHEMA)):
+        if name in manifest["files"]:  # sets of 0.1.0 have neither
+            tables[name] = _read_table(path, name, expected, manifest)
     subjects, votes = tables[SUBJECTS], tables[VOTES]
     if not subjects["subject_id"].equals(votes["subject_id"]):
         raise BadInput(
@@ -158,7 +210,21 @@ def read_training_set(path: Path) -> TrainingSet:
             f"{path}: {len(missing)} of its images are not there, first {missing[0]}; "
             "copy the folder whole or export it again"
         )
-    return TrainingSet(path, manifest, schema, subjects, votes)
+    found = TrainingSet(
+        path, manifest, schema, subjects, votes, tables.get(MARKS), tables.get(MASKS_INDEX)
+    )
+    _check_masks(found)
+    return found
+
+
+def _check_masks(found: TrainingSet) -> None:
+    for (subject_id, frame), kinds in found._mask_places.items():
+        for kind in kinds:
+            if not found.mask_path(subject_id, frame, kind).is_file():
+                raise BadInput(
+                    f"{found.path}: {mask_name(subject_id, frame, kind)} is not there; "
+                    "copy the folder whole or export it again"
+                )
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -178,7 +244,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     version = str(manifest.get("encoding-version"))
     if version.split(".")[:2] != ENCODING_VERSION.split(".")[:2]:
         raise BadInput(
-            f"{file}: written in format {version}, this zooassist reads {ENCODING_VERSION}; "
+            f"{file}: written in format {version}, this zooassist reads "
+            f"{'.'.join(ENCODING_VERSION.split('.')[:2])}.x; "
             "update zooassist or export the set again"
         )
     absent = [key for key in ("label_schema", "files", "rows") if key not in manifest]

@@ -23,11 +23,16 @@ from zooassist_exporters.training_set_layout import (
     ENCODING_VERSION,
     IMAGES,
     MANIFEST,
+    MARKS,
+    MASKS,
+    MASKS_INDEX,
     SUBJECTS,
     SUBJECTS_SCHEMA,
     VOTES,
     votes_schema,
 )
+from zooassist_exporters.training_set_marks import checked_marks
+from zooassist_exporters.training_set_masks import checked_classes, place_masks
 from zooassist_plugin import __version__
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
@@ -107,6 +112,9 @@ def write_training_set(
     schema: LabelSchema,
     *,
     totals: ArrayLike | None = None,
+    marks: pa.Table | None = None,
+    masks: Mapping[tuple[int, int], Path] | None = None,
+    mask_classes: Mapping[int, str] | None = None,
     sources: Sequence[Source] = (),
     options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -124,6 +132,14 @@ def write_training_set(
     totals : array of integers, shape (subjects, questions), optional
         How many volunteers answered each question. By default the sum of its counts, which is
         right unless a question takes several answers at once or was seen and left empty.
+    marks : pyarrow.Table, optional
+        What volunteers drew, in the columns of `MARKS_SCHEMA`, of subjects of this set.
+    masks : mapping, optional
+        (subject id, frame) -> label map, a PNG of 8 bits in natural pixels whose first channel
+        holds class numbers, 0 for none. ``NAME.agreement.png`` (0-255) and ``NAME.instances.png``
+        (16 bits, 0 for none) beside ``NAME.png`` travel along.
+    mask_classes : mapping, optional
+        Class number (1-255) -> name. A class that is not named is called by its number.
     sources : sequence of Source
         The files the votes came from.
     options : mapping, optional
@@ -139,8 +155,8 @@ def write_training_set(
     Raises
     ------
     BadInput
-        On repeated ids, shapes or counts that do not fit the schema, a missing image file, or an
-        `out` that exists.
+        On repeated ids, shapes or counts that do not fit the schema, marks or masks of subjects
+        that are not in the set, a missing image or mask file, or an `out` that exists.
     """
     check_free(out, overwrite)
     counts = _checked_counts(votes, (len(subjects), len(schema.columns)), "votes")
@@ -150,11 +166,29 @@ def write_training_set(
     for before, after in itertools.pairwise(rows):
         if before.subject_id == after.subject_id:
             raise BadInput(f"subject {after.subject_id}: listed twice; merge its votes first")
+    known = frozenset(row.subject_id for row in rows)
+    drawn = None if marks is None else checked_marks(marks, known)
+    classes = checked_classes(mask_classes or {})
     staging = staging_folder(out)
     images = [_place_image(row, staging) for row in rows]
     _drop_strangers(staging / IMAGES, {image for image in images if image is not None})
     pq.write_table(_subjects_table(rows, images, staging), staging / SUBJECTS)
     pq.write_table(_votes_table(rows, counts[order], answered[order], schema), staging / VOTES)
+    tables = [SUBJECTS, VOTES]
+    found: dict[str, int] = {}
+    extra: dict[str, Any] = {}
+    for name in (MARKS, MASKS_INDEX):  # of an interrupted attempt
+        (staging / name).unlink(missing_ok=True)
+    if drawn is not None:
+        pq.write_table(drawn, staging / MARKS)
+        tables.append(MARKS)
+        found["marks"] = drawn.num_rows
+    index = place_masks(masks or {}, known, staging)
+    if masks is not None:
+        pq.write_table(index, staging / MASKS_INDEX)
+        tables.append(MASKS_INDEX)
+        found["masks"] = index.num_rows
+        extra[MASKS] = {"classes": {str(number): classes[number] for number in sorted(classes)}}
     manifest = {
         "encoding-type": ENCODING_TYPE,
         "encoding-version": ENCODING_VERSION,
@@ -166,9 +200,11 @@ def write_training_set(
             "subjects": len(rows),
             "images": sum(image is not None for image in images),
             "votes": int(answered.sum()),
+            **found,
             "splits": {name: sum(row.split == name for row in rows) for name in SPLITS},
         },
-        "files": {name: {"sha256": sha256_of(staging / name)} for name in (SUBJECTS, VOTES)},
+        **extra,
+        "files": {name: {"sha256": sha256_of(staging / name)} for name in tables},
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
     (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")

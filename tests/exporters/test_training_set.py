@@ -64,7 +64,7 @@ def test_round_trip(tmp_path):
     assert read.image_path(1) == out / "images" / "12.png"
     assert read.subjects["split"].to_pylist() == [split_of(3), split_of(12)]
     assert read.manifest["encoding-type"] == "zooassist-training-set"
-    assert read.manifest["encoding-version"] == "0.1.0"
+    assert read.manifest["encoding-version"] == "0.1.1"
     assert read.manifest["sources"] == [{"name": "votes.csv", "sha256": "ab" * 32, "bytes": 10}]
     assert read.manifest["rows"] == {
         "subjects": 2,
@@ -176,7 +176,7 @@ def _edit_manifest(out, **changes):
         ),
         (
             lambda out: _edit_manifest(out, **{"encoding-version": "0.2.0"}),
-            "written in format 0.2.0, this zooassist reads 0.1.0",
+            "written in format 0.2.0, this zooassist reads 0.1.x",
         ),
         (lambda out: (out / "votes.parquet").unlink(), "votes.parquet: missing"),
         (
