@@ -40,5 +40,8 @@ bench: bench-galaxy-zoo  ## every benchmark
 bench-galaxy-zoo: $(VENV)/.installed  ## the bundled galaxy model on galaxies it never saw
 	$(BIN)/python benchmarks/galaxy_zoo.py --data $(DATA)/galaxies
 
+train-galaxy-zoo: $(VENV)/.installed  ## make the bundled galaxy model again (about half an hour)
+	$(BIN)/python -m zooassist_training.recipes.galaxy_zoo --data $(DATA) --out galaxy-zoo
+
 clean:  ## remove what the build wrote
 	rm -rf build dist demo .pytest_cache .mypy_cache .ruff_cache

@@ -44,6 +44,13 @@ def test_bundled_name_and_its_shadow(tiny_folder, monkeypatch):
         load_model_folder("./galaxy-zoo")
 
 
+@pytest.mark.parametrize("name", sorted(model_folder.BUNDLED))
+def test_bundled_models_are_sound_and_small(name):
+    folder = load_model_folder(name)
+    assert folder.card.name == name
+    assert folder.onnx_path.stat().st_size <= 6_000_000
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 
 from zooassist_plugin.sandbox import caesar
+from zooassist_plugin.sandbox.addresses import is_secure_request
 from zooassist_plugin.sandbox.config import SandboxConfig
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.cors import register_cors
@@ -13,6 +15,21 @@ from zooassist_plugin.sandbox.panoptes.accounts import ensure_accounts
 from zooassist_plugin.sandbox.panoptes.media import LARGEST_UPLOAD
 from zooassist_plugin.sandbox.problems import register_problem_handlers
 from zooassist_plugin.sandbox.table_base import Base
+
+
+class _SessionCookie(SecureCookieSessionInterface):
+    """The login cookie, for browsers behind a TLS proxy and for scripts on plain HTTP alike."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self._config = config
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Ask for TLS where there is some: a script could not return such a cookie over HTTP."""
+        return is_secure_request(self._config)
+
+    def get_cookie_samesite(self, app: Flask) -> str:
+        """Let browsers send the cookie from the classifier's page, which is another origin."""
+        return "None" if is_secure_request(self._config) else "Lax"
 
 
 def create_app(config: SandboxConfig) -> Flask:
@@ -27,13 +44,12 @@ def create_app(config: SandboxConfig) -> Flask:
     # Task keys and answers are ordered; Flask would sort them.
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
-    https = config.public_url.startswith("https:")
+    # A double slash is no other page; Flask would redirect, and to plain http behind a proxy.
+    app.url_map.merge_slashes = False
+    app.session_interface = _SessionCookie(config)
     app.config.update(
         MAX_CONTENT_LENGTH=LARGEST_UPLOAD,
         SESSION_COOKIE_NAME="_Panoptes_session",
-        # The classifier's page is another origin: browsers send the cookie there only so.
-        SESSION_COOKIE_SAMESITE="None" if https else "Lax",
-        SESSION_COOKIE_SECURE=https,
     )
     register_cors(app)
     register_problem_handlers(app)

@@ -60,8 +60,10 @@ def sandbox(
     with running_sandbox(
         state, port, host=host, public_url=public_url, **_options(database)
     ) as server:
-        click.echo(f"sandbox at {server.sandbox.config.public_url} (state in {state})")
-        click.echo(f"  export PANOPTES_ENDPOINT={server.sandbox.config.public_url}")
+        click.echo(f"sandbox at {server.url} (state in {state})")
+        if public_url:
+            click.echo(f"  handed-out addresses begin with {server.sandbox.config.public_url}")
+        click.echo(f"  export PANOPTES_ENDPOINT={server.url}")
         click.echo(f"  export PANOPTES_USERNAME={OWNER} PANOPTES_PASSWORD={PASSWORD}")
         stop.wait()
 

@@ -24,6 +24,8 @@ class SandboxConfig:
     public_url : str
         Scheme, host and port that appear in every URL the sandbox hands out, without a trailing
         slash: ``http://127.0.0.1:3735``, or the TLS proxy's address in front of it.
+    listen_url : str
+        The address listened on, where that is known; see `addresses`.
     database_url : str
         SQLAlchemy URL; empty means a SQLite file in `state`.
     clock : callable
@@ -42,6 +44,7 @@ class SandboxConfig:
 
     state: Path
     public_url: str
+    listen_url: str = ""
     database_url: str = ""
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
     token_lifetime: int = 7200

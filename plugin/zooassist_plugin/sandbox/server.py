@@ -140,7 +140,7 @@ def running_sandbox(
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{listener.getsockname()[1]}"
     try:
-        app = create_app(SandboxConfig(state, public_url or url, **options))
+        app = create_app(SandboxConfig(state, public_url or url, url, **options))
     except BaseException:
         listener.close()
         raise

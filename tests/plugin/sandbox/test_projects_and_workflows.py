@@ -220,8 +220,8 @@ def test_strings_of_every_kind_of_task():
         "T5.choices.LION.confusions.PUMA": "smaller",
         "T5.questions.N.label": "How many?",
         "T5.questions.N.answers.1.label": "one",
-        "T6.selects.0.title": "Colour",
         "T6.selects.0.options.*.0.label": "Red",
     }
+    assert skeleton["T6"]["selects"][0]["title"] == "Colour", "the platform leaves it in place"
     assert skeleton["T7"] == {"type": "combo", "tasks": ["T5", "T6"]}
     assert skeleton["T6"]["selects"][0]["options"]["*"][0]["value"] == "a1"

@@ -6,6 +6,7 @@ import socket
 import pytest
 import requests
 from panoptes_api import FIRST_PARTY, Api, Clock, png, token
+from panoptes_client import Panoptes
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.sandbox.server import running_sandbox
@@ -68,9 +69,14 @@ def test_behind_a_tls_proxy_urls_carry_its_address(state):
         assert address.startswith(f"{public}/media/subject_location/")
         behind = address.replace(public, server.url)
         assert requests.put(behind, data=png(), timeout=20).status_code == 201
-        cookie = requests.get(f"{server.url}/users/sign_in", timeout=20).headers["Set-Cookie"]
-        assert "Secure" in cookie
-        assert "SameSite=None" in cookie
+        for headers in (
+            {"X-Forwarded-Proto": "https"},
+            {"Host": "sandbox.example.org"},
+            {"Origin": "https://page.example.org"},
+        ):
+            sign_in = requests.get(f"{server.url}/users/sign_in", headers=headers, timeout=20)
+            assert "Secure" in sign_in.headers["Set-Cookie"]
+            assert "SameSite=None" in sign_in.headers["Set-Cookie"]
         workflow = builder.workflow(project)
         (number,) = builder.subjects(project, 1)
         for address, name in (("198.51.100.7", "a"), ("198.51.100.8", "b")):
@@ -93,6 +99,33 @@ def test_behind_a_tls_proxy_urls_carry_its_address(state):
             sent = {"classifications": body}
             answer = Api(server.url).request("POST", "/classifications", sent, headers)
             assert answer.status_code == 201
+        builder.session.close()
+
+
+def test_in_place_of_the_real_host_scripts_stay_here_and_browsers_see_its_name(state):
+    public = "https://www.zooniverse.org"
+    with running_sandbox(state, public_url=public) as server:
+        client = Panoptes(endpoint=server.url)
+        client.login("builder", "sandbox")
+        assert client.logged_in, "a secure cookie would not come back over plain http"
+        client.session.close()
+        builder = Api(server.url, token(server.url, "builder"))
+        project = builder.project()
+        subject = builder.made(
+            "subjects", locations=["image/png"], links={"project": project["id"]}
+        )
+        address = subject["locations"][0]["image/png"]
+        assert address.startswith(f"{server.url}/media/")
+        assert requests.put(address, data=png(), timeout=20).status_code == 201
+        path = f"/subjects/{subject['id']}"
+        assert builder.one(path)["locations"][0]["image/png"].startswith(server.url)
+        for headers in (
+            {"X-Forwarded-Proto": "https"},
+            {"Host": "www.zooniverse.org"},
+            {"Origin": "https://local.zooniverse.org:8080"},
+        ):
+            shown = builder.request("GET", path, None, headers).json()["subjects"][0]
+            assert shown["locations"][0]["image/png"].startswith(f"{public}/media/")
         builder.session.close()
 
 

@@ -103,3 +103,26 @@ def test_refused(anonymous, workflow, kind, number, status):
 def test_private_texts_are_hidden(builder, anonymous):
     secret = builder.workflow(builder.project("Secret", private=True))
     assert translations(anonymous, "workflow", secret["id"]).status_code == 404
+
+
+def test_the_volunteers_language_and_english_are_asked_for_at_once(builder, anonymous, workflow):
+    def languages(asked):
+        rows = translations(anonymous, "workflow", workflow["id"], language=asked)
+        return [row["language"] for row in rows.json()["translations"]]
+
+    assert languages("fr,en") == ["en"], "the classifier falls back to English"
+    query = f"translated_type=workflow&translated_id={workflow['id']}"
+    body = {"translations": {"language": "fr", "strings": {"display_name": "Galaxies"}}}
+    assert builder.post(f"/translations?{query}", body).status_code == 201
+    assert languages("fr,en") == ["en", "fr"]
+    assert languages("FR") == ["fr"]
+    assert languages("zh-CN,en") == ["en"]
+
+
+def test_a_project_lists_the_languages_it_is_translated_to(builder, anonymous, project):
+    assert project["available_languages"] == ["en"]
+    query = f"translated_type=project&translated_id={project['id']}"
+    body = {"translations": {"language": "fr", "strings": {"title": "Galaxies"}}}
+    assert builder.post(f"/translations?{query}", body).status_code == 201
+    shown = anonymous.one(f"/projects/{project['id']}")
+    assert shown["available_languages"] == ["en", "fr"]

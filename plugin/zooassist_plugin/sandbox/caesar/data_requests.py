@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, send_file
 from sqlalchemy import select
 
+from zooassist_plugin.sandbox.addresses import base_url
 from zooassist_plugin.sandbox.caesar.access import Call, open_call
 from zooassist_plugin.sandbox.caesar.answers import (
     ID,
@@ -40,7 +41,7 @@ def file_url(sandbox: Sandbox, request: DataRequest) -> str | None:
     """Return the address of a finished file, None before."""
     if request.status != "complete":
         return None
-    return f"{sandbox.config.public_url}/caesar_files/{request.id}/{request.secret}.csv"
+    return f"{base_url(sandbox.config)}/caesar_files/{request.id}/{request.secret}.csv"
 
 
 def _json(sandbox: Sandbox, request: DataRequest) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def blueprint(sandbox: Sandbox) -> Blueprint:
             if not call.may_edit(source.project_id):
                 raise ApiError(403)
             if call.session.get(CaesarWorkflow, workflow_id) is not None:
-                return redirect(f"{sandbox.config.public_url}/workflows/{workflow_id}", 302)
+                return redirect(f"/workflows/{workflow_id}", 302)
             workflow = CaesarWorkflow(
                 id=workflow_id,
                 project_id=source.project_id,

@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, request, send_file
 from sqlalchemy import select
 
+from zooassist_plugin.sandbox.addresses import base_url
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.jobs import Task
 from zooassist_plugin.sandbox.panoptes.attached import represent_medium
@@ -42,7 +43,7 @@ def _file(sandbox: Sandbox, name: str) -> Path:
 def _source(sandbox: Sandbox, row: Medium) -> str:
     path = f"exports/{row.path}"
     expires = sandbox.config.clock() + timedelta(seconds=LINK_LIFETIME)
-    return f"{sandbox.config.public_url}/{path}?{sandbox.keys.signed_query('GET', path, expires)}"
+    return f"{base_url(sandbox.config)}/{path}?{sandbox.keys.signed_query('GET', path, expires)}"
 
 
 def _find(call: Call, resource: str, owner_id: int, kind: str) -> Medium | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request, send_file
 
+from zooassist_plugin.sandbox.addresses import base_url
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.problems import ApiError
 
@@ -56,7 +57,7 @@ def new_path(kind: str, mime: str) -> str:
 
 def media_url(sandbox: Sandbox, path: str) -> str:
     """Return the public address of a stored file."""
-    return f"{sandbox.config.public_url}/media/{path}"
+    return f"{base_url(sandbox.config)}/media/{path}"
 
 
 def upload_url(sandbox: Sandbox, path: str) -> str:

@@ -21,6 +21,7 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     ProjectRole,
     Subject,
     SubjectSet,
+    Translation,
     User,
     Workflow,
 )
@@ -92,6 +93,13 @@ def _represent(call: Call, rows: Sequence[Project]) -> list[Body]:
             select(User).where(User.id.in_([row.owner_id for row in rows]))
         )
     }
+    languages: dict[int, set[str]] = defaultdict(set)
+    for project_id, language in call.session.execute(
+        select(Translation.translated_id, Translation.language).where(
+            Translation.translated_type == "project", Translation.translated_id.in_(numbers)
+        )
+    ):
+        languages[project_id].add(language)
     counts = _counts(call, numbers)
     items = []
     for row in rows:
@@ -102,7 +110,10 @@ def _represent(call: Call, rows: Sequence[Project]) -> list[Body]:
             | {name: getattr(row, name) for name in PLAIN}
             | {
                 "title": row.title or row.display_name,
-                "available_languages": [row.primary_language],
+                "available_languages": [
+                    row.primary_language,
+                    *sorted(languages[row.id] - {row.primary_language}),
+                ],
                 "classifications_count": classified,
                 "subjects_count": subjects.get(row.id, 0),
                 "retired_subjects_count": retired,

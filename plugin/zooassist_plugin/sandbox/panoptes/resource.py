@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from flask import Blueprint, Response, request
 from sqlalchemy import ColumnElement, func, select
 
+from zooassist_plugin.sandbox.addresses import base_url
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.panoptes.call import Call, open_call
 from zooassist_plugin.sandbox.panoptes.conventions import (
@@ -184,7 +185,7 @@ def _create(call: Call, resource: Resource[Any]) -> Response:
     response = answer(
         resource.name, items, links=resource.link_types, etag=etag_of(rows[0]), status=201
     )
-    base = call.sandbox.config.public_url
+    base = base_url(call.sandbox.config)
     response.headers["Location"] = f"{base}/api/{resource.name}/{rows[0].id}"
     return response
 

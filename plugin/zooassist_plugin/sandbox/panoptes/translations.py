@@ -133,12 +133,13 @@ def _items_of(call: Call, kind: str, owner_id: int) -> list[Body]:
 
 def _list(call: Call) -> Response:
     kind = _kind_of_request()
-    wanted = request.args.get("language", "").lower()
+    # The classifier asks for the volunteer's language and English at once: ``language=fr,en``.
+    wanted = {part.strip() for part in request.args.get("language", "").lower().split(",")} - {""}
     items = [
         item
         for owner_id in as_ids(request.args.get("translated_id", ""), "translated_id")
         for item in _items_of(call, kind, owner_id)
-        if wanted in ("", item["language"].lower())
+        if not wanted or item["language"].lower() in wanted
     ]
     meta = page_meta(1, max(len(items), 1), len(items), len(items))
     return answer("translations", items, meta=meta)

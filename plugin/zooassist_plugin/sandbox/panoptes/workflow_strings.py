@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-TEXT_KEYS = frozenset({"question", "instruction", "label", "help", "description", "title"})
+TEXT_KEYS = frozenset({"question", "instruction", "label", "help", "description"})
 # Their values are texts whatever the keys are (a survey's "often confused with").
 TEXT_MAPS = frozenset({"confusions"})
 
