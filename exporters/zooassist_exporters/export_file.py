@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import hashlib
 import io
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
+from zooassist_exporters.compressed import Unpacked, unpack
 from zooassist_exporters.digests import Source
 from zooassist_exporters.problems import Problem
 from zooassist_plugin.errors import BadInput
@@ -23,6 +24,8 @@ STDIN_NAME: Final = "standard input"
 # One cell of drawn marks can be megabytes; csv refuses more than 128 KiB unless told otherwise.
 csv.field_size_limit(2**31 - 1)
 
+# A file of one endless line is no CSV.
+MOST_HEADER: Final = 1 << 20
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -56,25 +59,28 @@ class _HashingReader(io.RawIOBase):
         return len(data)
 
 
-class _Unzipped(io.RawIOBase):
-    """Unpacked gzip data up to where it is damaged; `damage` then says how."""
+class _AsUtf8(io.RawIOBase):
+    """Text in another encoding, read as UTF-8 without a byte order mark."""
 
-    def __init__(self, packed: io.BufferedReader) -> None:
-        self._gzip = gzip.GzipFile(fileobj=packed)
-        self.damage: Exception | None = None
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._ready = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        try:
-            data = self._gzip.read1(len(view))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            self.damage = error
-            return 0
-        view[: len(data)] = data
-        return len(data)
+        while not self._ready:
+            data = self._stream.read(len(view))
+            self._ready = self._decoder.decode(data, final=not data).encode()
+            if not data:
+                break
+        size = min(len(view), len(self._ready))
+        view[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
 
 
 class ExportFile:
@@ -83,11 +89,18 @@ class ExportFile:
     Parameters
     ----------
     path : str or Path
-        ``.csv`` or gzip-compressed ``.csv`` (told apart by content, not by name), or ``-``.
+        ``.csv``, also packed as gzip, zstd or zip (told apart by content, not by name), or ``-``.
     required : sequence of str
         Columns that must be there.
     kind : str
         What the file should be, for messages: ``classification export``.
+
+    Attributes
+    ----------
+    header : list of str
+        The column names.
+    stream : BufferedReader
+        What follows the header, unpacked, in UTF-8 (or with single bytes of Windows Latin-1).
 
     Raises
     ------
@@ -98,16 +111,17 @@ class ExportFile:
     def __init__(self, path: str | Path, required: Sequence[str], kind: str) -> None:
         self.name = STDIN_NAME if str(path) == STDIN else Path(path).name
         self._kind = kind
+        self._path = None if str(path) == STDIN else Path(path)
+        self._files = ExitStack()
         self._opened = self._open(path)
         self._hashing = _HashingReader(self._opened)
-        self._unzipped: _Unzipped | None = None
+        self._unpacked: Unpacked | None = None
         try:
-            self._text = self._decode(io.BufferedReader(self._hashing, 1 << 20))
-            self._reader = csv.reader(self._text)
+            self.stream = self._unpack(io.BufferedReader(self._hashing, 1 << 20))
             self.header = self._read_header()
             self._require(required)
         except BadInput:
-            self._close_opened()
+            self._files.close()
             raise
 
     def __enter__(self) -> Self:
@@ -119,12 +133,7 @@ class ExportFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._text.close()
-        self._close_opened()
-
-    def _close_opened(self) -> None:
-        if self.name != STDIN_NAME:
-            self._opened.close()
+        self._files.close()
 
     def index(self, column: str) -> int | None:
         """Return the position of a column, None when the file has none of that name."""
@@ -136,6 +145,18 @@ class ExportFile:
             pass
         return Source(self.name, self._hashing.digest.hexdigest(), self._hashing.size)
 
+    def cut_off(self, row: int) -> Problem | None:
+        """Say that the packed data ended early, once they did; `row` is where."""
+        unpacked = self._unpacked
+        if unpacked is None or unpacked.damage is None:
+            return None
+        return Problem(
+            f"row {row}",
+            "file cut off",
+            f"expected more {unpacked.form} data, got: {unpacked.damage}",
+            "download the file again",
+        )
+
     def rows(self) -> Iterator[tuple[int, list[str]] | Problem]:
         """Yield ``(row number, cells)``, or a problem for a row that cannot be read.
 
@@ -143,7 +164,8 @@ class ExportFile:
         """
         width = len(self.header)
         number, held = 1, None
-        for number, cells in enumerate(self._reader, start=2):
+        text = io.TextIOWrapper(self.stream, "utf-8", errors="zooassist-cp1252", newline="")
+        for number, cells in enumerate(csv.reader(text), start=2):
             if held is not None:
                 yield held
                 held = None
@@ -156,53 +178,49 @@ class ExportFile:
                     f"expected {width} as in the header, got {len(cells)}",
                     "the row was cut off or edited, download the file again",
                 )
-        damage = self._unzipped.damage if self._unzipped is not None else None
-        if damage is None:
-            if held is not None:
-                yield held
-            return
-        # The last row may have lost its end, even if it has all columns.
-        yield Problem(
-            f"row {number if held else number + 1}",
-            "file cut off",
-            f"expected more gzip data, got: {damage}",
-            "download the file again",
-        )
+        # The last row of a file cut off may have lost its end, even if it has all columns.
+        damage = self.cut_off(number if held else number + 1)
+        if damage is not None:
+            yield damage
+        elif held is not None:
+            yield held
 
     def _open(self, path: str | Path) -> BinaryIO:
         if str(path) == STDIN:
             return sys.stdin.buffer
         try:
-            return Path(path).open("rb")
+            return self._files.enter_context(Path(path).open("rb"))
         except OSError as error:
             raise BadInput(
                 f"{path}: expected a {self._kind}, cannot open it: {error.strerror}"
             ) from error
 
-    def _decode(self, stream: io.BufferedReader) -> io.TextIOWrapper:
-        start = stream.peek(4)[:4]
-        if start.startswith(b"PK"):
-            raise BadInput(
-                f"{self.name}: expected a {self._kind} as CSV, got a zip or an Excel workbook; "
-                "unpack it, or save it as CSV (UTF-8)"
-            )
-        content: BinaryIO = stream
-        if start.startswith(b"\x1f\x8b"):
-            self._unzipped = _Unzipped(stream)
-            unzipped = io.BufferedReader(self._unzipped, 1 << 20)
-            start = unzipped.peek(4)[:4]
-            if not start and self._unzipped.damage is not None:
+    def _unpack(self, stream: io.BufferedReader) -> io.BufferedReader:
+        """Return the content at its first character, unpacked and in UTF-8."""
+        reopen = None if self._path is None else partial(self._open, self._path)
+        self._unpacked = unpack(stream, self.name, self._kind, reopen)
+        if self._unpacked is not None:
+            stream = io.BufferedReader(self._unpacked, 1 << 20)
+            if not stream.peek(1) and self._unpacked.damage is not None:
                 raise BadInput(
-                    f"{self.name}: expected gzip data, got: {self._unzipped.damage}; "
-                    "download the file again"
+                    f"{self.name}: expected {self._unpacked.form} data, "
+                    f"got: {self._unpacked.damage}; download the file again"
                 )
-            content = unzipped
-        encoding = "utf-16" if start.startswith(_UTF16_MARKS) else "utf-8-sig"
-        return io.TextIOWrapper(content, encoding, errors="zooassist-cp1252", newline="")
+        start = stream.peek(4)
+        if start.startswith(_UTF16_MARKS):
+            return io.BufferedReader(_AsUtf8(stream, "utf-16"), 1 << 20)
+        if start.startswith(codecs.BOM_UTF8):
+            stream.read(len(codecs.BOM_UTF8))
+        return stream
 
     def _read_header(self) -> list[str]:
+        # Lines are taken one by one, so that the stream then stands at the first row.
+        lines = (
+            line.decode("utf-8", "zooassist-cp1252")
+            for line in iter(partial(self.stream.readline, MOST_HEADER), b"")
+        )
         try:
-            header = next(self._reader, [])
+            header = next(csv.reader(lines), [])
         except (csv.Error, UnicodeError) as error:
             raise BadInput(f"{self.name}: expected a {self._kind} as CSV, got: {error}") from error
         if not header:

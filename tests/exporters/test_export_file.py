@@ -2,12 +2,27 @@ import gzip
 import hashlib
 import io
 import sys
+import zipfile
 
+import pyarrow as pa
 import pytest
 
 from zooassist_exporters.export_file import ExportFile
 from zooassist_exporters.problems import Problem
 from zooassist_plugin.errors import BadInput
+
+
+def as_zip(*members):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def zstd(data):
+    return pa.compress(data, codec="zstd", asbytes=True)
+
 
 TEXT = "id,name\n1,plain\n2,été 🌌 עברית\n"
 
@@ -26,8 +41,23 @@ def read(path, required=("id", "name")):
         lambda text: text.encode("utf-16"),
         lambda text: gzip.compress(text.encode()),
         lambda text: gzip.compress(b"\xef\xbb\xbf" + text.encode()),
+        lambda text: gzip.compress(text.encode("utf-16")),
+        lambda text: zstd(text.encode()),
+        lambda text: zstd(text[:9].encode()) + zstd(text[9:].encode()),
+        lambda text: as_zip(("names.csv", text.encode()), ("__MACOSX/._names.csv", b"\0")),
     ],
-    ids=["plain", "bom", "crlf", "utf-16", "gzip", "gzip with bom"],
+    ids=[
+        "plain",
+        "bom",
+        "crlf",
+        "utf-16",
+        "gzip",
+        "gzip with bom",
+        "gzip with utf-16",
+        "zstd",
+        "zstd in two frames",
+        "zip",
+    ],
 )
 def test_encodings_and_compression(tmp_path, encode):
     path = tmp_path / "names.csv"
@@ -55,6 +85,15 @@ def test_standard_input_and_digest(tmp_path, monkeypatch):
     assert source.sha256 == hashlib.sha256(data).hexdigest(), "also of what was not read yet"
 
 
+def test_a_zip_cannot_come_through_a_pipe(monkeypatch):
+    class Input:
+        buffer = io.BytesIO(as_zip(("names.csv", TEXT.encode())))
+
+    monkeypatch.setattr(sys, "stdin", Input)
+    with pytest.raises(BadInput, match="which cannot be read from a pipe; give the file's path"):
+        ExportFile("-", ["id"], "list of names")
+
+
 def test_a_cell_of_ten_megabytes(tmp_path):
     path = tmp_path / "names.csv"
     path.write_text('id,name\n1,"' + "x" * 10_000_000 + '"\n')
@@ -80,9 +119,10 @@ def test_rows_of_another_width_are_problems_with_their_number(tmp_path):
     ]
 
 
-def test_a_truncated_download_keeps_what_came(tmp_path):
+@pytest.mark.parametrize("pack", [gzip.compress, zstd])
+def test_a_truncated_download_keeps_what_came(tmp_path, pack):
     path = tmp_path / "names.csv.gz"
-    whole = gzip.compress(b"id,name\n" + b"".join(b"%d,%x\n" % (i, i**9) for i in range(50_000)))
+    whole = pack(b"id,name\n" + b"".join(b"%d,%x\n" % (i, i**9) for i in range(50_000)))
     path.write_bytes(whole[: len(whole) // 2])
     *rows, last = read(path)
     assert 10_000 < len(rows) < 40_000
@@ -106,8 +146,22 @@ def test_a_truncated_download_keeps_what_came(tmp_path):
         ),
         (
             b"PK\x03\x04whatever",
-            "names.csv: expected a list of names as CSV, got a zip or an Excel workbook; "
-            "unpack it, or save it as CSV (UTF-8)",
+            "names.csv: expected a list of names, got a zip that is damaged (File is not a zip "
+            "file); download it again",
+        ),
+        (
+            as_zip(("[Content_Types].xml", b"<Types/>"), ("xl/workbook.xml", b"<workbook/>")),
+            "names.csv: expected a list of names as CSV, got an Excel workbook, whatever its name "
+            "says; Excel may have changed ids and dates, so download the export again",
+        ),
+        (
+            b"\xd0\xcf\x11\xe0 Excel of 1997",
+            "names.csv: expected a list of names as CSV, got an Excel workbook",
+        ),
+        (
+            as_zip(("a.csv", b"id,name\n"), ("b.csv", b"id,name\n")),
+            "names.csv: expected a zip with one list of names, found 2 files: a.csv, b.csv; "
+            "unpack it and give the CSV",
         ),
         (
             b"\x1f\x8b\x08\x00rubbish rubbish",
