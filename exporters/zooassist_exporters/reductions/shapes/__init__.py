@@ -1,0 +1,1 @@
+"""How do the marks of many volunteers become one? Distances, clusters, averages."""
