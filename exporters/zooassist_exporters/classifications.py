@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
+from zooassist_exporters.cell_values import (
+    BadCell,
+    annotation_list,
+    filled,
+    json_object,
+    moment,
+    subject_metadata,
+    subject_number,
+    whole_number,
+)
+from zooassist_exporters.cells import BrokenRow, Cells, read_cells
 from zooassist_exporters.export_file import ExportFile
 from zooassist_exporters.problems import Problem
+from zooassist_exporters.row_chunks import CHUNK, RowShape, row_chunks
 from zooassist_plugin.records import Annotation, Classification
 
 REQUIRED: Final = (
@@ -24,9 +34,10 @@ REQUIRED: Final = (
     "subject_ids",
 )
 OPTIONAL: Final = ("user_id", "user_ip", "gold_standard", "metadata", "subject_data")
-# What an empty cell becomes on its way through R or a spreadsheet.
-BLANK: Final = frozenset({"", "NA", "NaN", "nan", "null", "None"})
-SHOWN: Final = 60
+COLUMNS: Final = (*REQUIRED, *OPTIONAL)
+ID: Final = "classification_id"
+TRUE: Final = ("true", "1")
+FIRST_ROW: Final = 2  # as in a spreadsheet: the header is row 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +73,11 @@ class ExportRow:
 
     def metadata(self) -> dict[str, Any]:
         """Decode the classification's metadata; {} when it is blank or not an object."""
-        return _object(self.metadata_text)
+        return json_object(self.metadata_text)
 
     def subject_metadata(self) -> dict[str, Any]:
         """Decode the subject's metadata, without the status that Panoptes adds as ``retired``."""
-        found = _object(self.subject_data_text).get(str(self.subject_id))
-        if not isinstance(found, dict):
-            return {}
-        return {key: value for key, value in found.items() if key != "retired"}
+        return subject_metadata(self.subject_data_text, self.subject_id)
 
     def to_record(self) -> Classification:
         """Return the row as the record that the rest of zooassist speaks of."""
@@ -87,16 +95,6 @@ class ExportRow:
         )
 
 
-def _object(text: str) -> dict[str, Any]:
-    if text in BLANK:
-        return {}
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _annotation(entry: Mapping[str, Any]) -> Annotation:
     mark = entry.get("markIndex")
     kind = entry.get("taskType", entry.get("task_type"))
@@ -108,21 +106,13 @@ def _annotation(entry: Mapping[str, Any]) -> Annotation:
     )
 
 
-class _Broken(ValueError):
-    """Why a row cannot be used: cause and detail."""
-
-    def __init__(self, cause: str, detail: str) -> None:
-        self.cause, self.detail = cause, detail
-        super().__init__(detail)
-
-
 class ClassificationFile:
     """A classification export, opened for one pass; a context manager.
 
     Parameters
     ----------
     path : str or Path
-        ``.csv`` or ``.csv.gz``; ``-`` is standard input.
+        ``.csv``, also packed as gzip, zstd or zip; ``-`` is standard input.
 
     Raises
     ------
@@ -132,104 +122,93 @@ class ClassificationFile:
 
     def __init__(self, path: str | Path) -> None:
         self.file = ExportFile(path, REQUIRED, "classification export")
-        self._at = {name: self.file.index(name) for name in (*REQUIRED, *OPTIONAL)}
 
     def __enter__(self) -> ClassificationFile:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self.file.__exit__(None, None, None)
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """Yield the rows in pieces that can be read apart; a row that was cut off is left out."""
+        header = self.file.header
+        held = b""
+        for chunk in row_chunks(self.file.stream, RowShape(len(header), header.index(ID)), size):
+            if held:
+                yield held
+            held = chunk
+        if self.file.cut_off(0) is not None:
+            held = held[: held.rfind(b"\n") + 1]
+        if held:
+            yield held
+
+    def cells(self, chunk: bytes) -> Cells:
+        """Split a piece into cells."""
+        return read_cells(chunk, self.file.header, COLUMNS, ID)
 
     def rows(self) -> Iterator[ExportRow | Problem]:
         """Yield each row, or the problem that kept it from being read; memory stays flat."""
-        for item in self.file.rows():
-            if isinstance(item, Problem):
-                yield item
-                continue
-            number, cells = item
-            try:
-                yield self._row(number, cells)
-            except _Broken as broken:
-                yield Problem(
-                    f"row {number}",
-                    broken.cause,
-                    broken.detail,
-                    "the row was left out; correct it, or download the file again",
-                )
-
-    def _row(self, number: int, cells: list[str]) -> ExportRow:
-        user_name, user_id = self._cell(cells, "user_name"), self._cell(cells, "user_id")
-        return ExportRow(
-            row=number,
-            classification_id=self._integer(cells, "classification_id"),
-            workflow_id=self._integer(cells, "workflow_id"),
-            workflow_version=self._cell(cells, "workflow_version"),
-            subject_id=self._subject(cells),
-            user=user_id or user_name or self._cell(cells, "user_ip"),
-            user_id=int(user_id) if user_id.isdecimal() else None,
-            user_name=user_name,
-            created_at=_time(self._cell(cells, "created_at")),
-            gold_standard=self._cell(cells, "gold_standard").lower() in ("true", "1"),
-            annotations=_annotations(self._cell(cells, "annotations")),
-            metadata_text=self._cell(cells, "metadata"),
-            subject_data_text=self._cell(cells, "subject_data"),
-        )
-
-    def _cell(self, cells: list[str], column: str) -> str:
-        at = self._at[column]
-        if at is None:
-            return ""
-        text = cells[at]
-        return "" if text in BLANK else text
-
-    def _integer(self, cells: list[str], column: str) -> int:
-        text = self._cell(cells, column)
-        try:
-            return int(text)
-        except ValueError:
-            raise _Broken(f"bad {column}", f"expected a whole number, got {_shown(text)}") from None
-
-    def _subject(self, cells: list[str]) -> int:
-        text = self._cell(cells, "subject_ids")
-        if ";" in text:
-            raise _Broken(
-                "several subjects in one classification",
-                f"expected one subject id, got {_shown(text)}; votes on a group belong to none",
-            )
-        return self._integer(cells, "subject_ids")
+        first = FIRST_ROW
+        for chunk in self.chunks():
+            cells = self.cells(chunk)
+            broken = sorted(cells.broken, key=lambda row: row.number, reverse=True)
+            for number, row in zip(cells.numbers.tolist(), _texts(cells), strict=True):
+                while broken and broken[-1].number < number:
+                    yield row_problem(broken.pop(), first)
+                try:
+                    yield _row(first + number, row)
+                except BadCell as bad:
+                    yield row_problem(BrokenRow(number, bad.cause, bad.detail), first)
+            for each in reversed(broken):
+                yield row_problem(each, first)
+            first += cells.count
+        damage = self.file.cut_off(first)
+        if damage is not None:
+            yield damage
 
 
-def _annotations(text: str) -> list[dict[str, Any]]:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise _Broken(
-            "annotations are not JSON", f"expected a JSON list, got {_shown(text)} ({error})"
-        ) from None
-    if not isinstance(value, list):
-        raise _Broken("annotations are not a list", f"expected a JSON list, got {_shown(text)}")
-    for entry in value:
-        if not isinstance(entry, dict) or not isinstance(entry.get("task"), str):
-            raise _Broken(
-                "annotation without a task",
-                f'expected objects with a "task", got {_shown(orjson.dumps(entry).decode())}',
-            )
-    return value
+def row_problem(row: BrokenRow, first: int) -> Problem:
+    """Describe a row that was left out; `first` is the number of the first row of its piece."""
+    return Problem(
+        f"row {first + row.number}",
+        row.cause,
+        row.detail,
+        "the row was left out; correct it, or download the file again",
+    )
 
 
-def _time(text: str) -> datetime:
-    """Read ``2026-06-01 10:01:00 UTC`` (or ISO 8601); no zone means UTC."""
-    try:
-        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-    except ValueError:
-        raise _Broken(
-            "bad created_at", f"expected 'YYYY-MM-DD HH:MM:SS UTC', got {_shown(text)}"
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+def _texts(cells: Cells) -> Iterator[dict[str, str]]:
+    """Yield the cells of each row by column, "" for a column that the file lacks."""
+    size = cells.table.num_rows
+    present = cells.table.column_names
+    columns = [
+        cells.table[name].to_pylist() if name in present else [""] * size for name in COLUMNS
+    ]
+    for row in zip(*columns, strict=True):
+        yield dict(zip(COLUMNS, row, strict=True))
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
+def _row(number: int, cell: Mapping[str, str]) -> ExportRow:
+    user_name, user_id = filled(cell["user_name"]), filled(cell["user_id"])
+    return ExportRow(
+        row=number,
+        classification_id=whole_number(cell["classification_id"], "classification_id"),
+        workflow_id=whole_number(cell["workflow_id"], "workflow_id"),
+        workflow_version=filled(cell["workflow_version"]),
+        subject_id=subject_number(cell["subject_ids"]),
+        user=user_id or user_name or filled(cell["user_ip"]),
+        user_id=int(user_id) if user_id.isdecimal() else None,
+        user_name=user_name,
+        created_at=moment(cell["created_at"]),
+        gold_standard=cell["gold_standard"].lower() in TRUE,
+        annotations=annotation_list(cell["annotations"]),
+        metadata_text=filled(cell["metadata"]),
+        subject_data_text=filled(cell["subject_data"]),
+    )
 
 
 def read_classifications(path: str | Path) -> Iterator[Classification | Problem]:

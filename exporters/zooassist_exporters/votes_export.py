@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from zooassist_exporters.answer_columns import AnswerColumns
-from zooassist_exporters.classifications import ClassificationFile, ExportRow
 from zooassist_exporters.digests import Source
 from zooassist_exporters.images import ImageSource, Wanted, stage_images
+from zooassist_exporters.long_table.reading import LongTable, read_long_table
+from zooassist_exporters.long_table.rejects import one_reject
 from zooassist_exporters.model_columns import columns_of_model
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.reductions.votes import SubjectVotes, count_votes
+from zooassist_exporters.row_chunks import CHUNK
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.seen_answers import columns_as_seen
+from zooassist_exporters.subject_data import SubjectData
 from zooassist_exporters.training_set import SubjectRow, write_training_set
 from zooassist_exporters.training_set_writer import check_free, staging_folder
-from zooassist_exporters.vote_records import VoteRecords, collect_votes
+from zooassist_exporters.vote_records import Integers
 from zooassist_exporters.workflow_answers import columns_of_workflow
 from zooassist_exporters.workflows import WorkflowExport
 from zooassist_plugin.errors import BadInput
@@ -70,8 +73,10 @@ class VotesInput:
         Where subject images come from; without it the set has none.
     image_source : Source, optional
         The subject export behind `images`.
+    workers : int, optional
+        Processes that read the classifications; by default as many as there are cores.
     progress : callable
-        How reading and fetching show that they move; see `zooassist_exporters.progress`.
+        How reading and fetching show that they move; see `zooassist_plugin.progress`.
     """
 
     classifications: str | Path
@@ -79,6 +84,7 @@ class VotesInput:
     like: LabelSchema | None = None
     images: ImageSource | None = None
     image_source: Source | None = None
+    workers: int | None = None
     progress: Start = silent
 
     def with_media(self, images: ImageSource, source: Source) -> VotesInput:
@@ -114,38 +120,28 @@ def export_votes(
         raise BadInput("--like needs --workflows, to know which answers the volunteers could give")
     problems = ProblemList() if problems is None else problems
     workflows = None if given.workflows is None else WorkflowExport(given.workflows)
-    with ClassificationFile(given.classifications) as file:
-        rows = _watched(file.rows(), given.progress("classifications", None))
-        records = collect_votes(rows, rules, workflows, problems)
-        sources = [file.file.source()]
-    nothing = BadInput(
-        f"{file.file.name}: no question was answered in {len(records.classification_ids)} "
-        "classifications; votes need question tasks or subtasks"
+    one_more = given.progress(f"pieces of {CHUNK >> 20} MiB", None)
+    table, source = read_long_table(
+        given.classifications, rules, workflows, problems, workers=given.workers, one_more=one_more
     )
-    if not records.keys:
-        raise nothing
-    [workflow_id] = records.workflow_ids
-    columns, notes = _columns(given, rules, records, workflows, problems)
-    if not columns.schema.questions:
-        raise nothing
+    with table:
+        columns, notes = _columns(given, rules, table, workflows, problems, source.name)
+        votes = _count(table, columns, rules, problems)
+        subject_data = table.subject_data
+        images = _stage(given, votes, subject_data, out, problems)
+        table.rejects.publish(staging_folder(out))
+    sources = [source]
     sources += [workflows.source] if workflows is not None else []
-    votes = count_votes(
-        records,
-        columns.questions,
-        columns.columns,
-        columns.single,
-        len(columns.schema.columns),
-        rules.repeats,
-    )
-    _list_conflicts(votes, records, problems)
-    images = _stage(given, votes, records, out, problems)
     sources += [given.image_source] if given.image_source is not None else []
-    dropped = records.dropped + Counter({"repeated by the same volunteer": votes.repeated})
+    dropped = table.dropped + votes.dropped
+    [workflow_id] = table.workflow_ids
     write_training_set(
         out,
         [
-            SubjectRow(int(each), images.get(int(each)), metadata=records.metadata[int(each)])
-            for each in votes.subject_ids
+            SubjectRow(
+                subject, images.get(subject), metadata=SubjectData(subject, subject_data[subject])
+            )
+            for subject in votes.subject_ids.tolist()
         ],
         votes.counts,
         columns.schema,
@@ -165,7 +161,7 @@ def export_votes(
         out=out,
         subjects=len(votes.subject_ids),
         images=len(images),
-        classifications=len(records.classification_ids) - votes.repeated,
+        classifications=table.classifications - votes.dropped.total(),
         votes=int(votes.counts.sum()),
         dropped=dropped,
         problems=problems,
@@ -173,33 +169,53 @@ def export_votes(
     )
 
 
-def _watched(
-    rows: Iterator[ExportRow | Problem], one_more: Callable[[], None]
-) -> Iterator[ExportRow | Problem]:
-    for row in rows:
-        one_more()
-        yield row
+def _count(
+    table: LongTable, columns: AnswerColumns, rules: Rules, problems: ProblemList
+) -> SubjectVotes:
+    """Count the votes part by part, and list answers that contradict or fit nowhere."""
+    times = np.zeros(len(table.keys), dtype=np.int64)
+
+    def parts() -> Iterator[SubjectVotes]:
+        for records in table.parts():
+            times[:] += np.bincount(records.answers, minlength=len(times))
+            yield count_votes(records, columns, rules)
+
+    votes = SubjectVotes.together(parts())
+    _list_misfits(columns, times, problems)
+    _list_conflicts(votes, table, problems)
+    return votes
 
 
 def _columns(
     given: VotesInput,
     rules: Rules,
-    records: VoteRecords,
+    table: LongTable,
     workflows: WorkflowExport | None,
     problems: ProblemList,
+    name: str,
 ) -> tuple[AnswerColumns, tuple[str, ...]]:
     """Find the column of every answer, and say which questions a model does not have."""
+    if not table.keys:
+        raise _nothing(table, problems, name)
     if workflows is None:
-        columns = columns_as_seen(records.keys, rules)
+        columns = columns_as_seen(table.keys, rules)
     else:
-        [workflow_id] = records.workflow_ids
-        columns = columns_of_workflow(records.keys, workflows.versions(workflow_id), rules)
-    _list_misfits(columns, records, problems)
+        [workflow_id] = table.workflow_ids
+        columns = columns_of_workflow(table.keys, workflows.versions(workflow_id), rules)
+    if not columns.schema.questions:
+        raise _nothing(table, problems, name)
     return (columns, ()) if given.like is None else columns_of_model(columns, given.like, rules)
 
 
-def _list_misfits(columns: AnswerColumns, records: VoteRecords, problems: ProblemList) -> None:
-    times = np.bincount(records.column("answers"), minlength=len(records.keys))
+def _nothing(table: LongTable, problems: ProblemList, name: str) -> BadInput:
+    causes = "".join(f"; left out: {count} x {cause}" for cause, count in problems.counts.items())
+    return BadInput(
+        f"{name}: no question was answered in {table.classifications} classifications; "
+        f"votes need question tasks or subtasks{causes}"
+    )
+
+
+def _list_misfits(columns: AnswerColumns, times: Integers, problems: ProblemList) -> None:
     for position, problem in columns.misfits.items():
         count = int(times[position])
         problems.add(
@@ -210,27 +226,34 @@ def _list_misfits(columns: AnswerColumns, records: VoteRecords, problems: Proble
         )
 
 
-def _list_conflicts(votes: SubjectVotes, records: VoteRecords, problems: ProblemList) -> None:
-    for position in votes.conflicts:
+def _list_conflicts(votes: SubjectVotes, table: LongTable, problems: ProblemList) -> None:
+    for row, classification in votes.conflicts.tolist():
+        cause = "several answers to a question that takes one"
+        detail = "expected one answer per question"
+        table.rejects.add(one_reject(row, classification, cause, detail))
         problems.add(
             Problem(
-                f"classification {records.classification_ids[position]}",
-                "several answers to a question that takes one",
-                "expected one answer per question",
+                f"classification {classification}",
+                cause,
+                detail,
                 "those answers were left out; the question allowed several in that version",
             )
         )
 
 
 def _stage(
-    given: VotesInput, votes: SubjectVotes, records: VoteRecords, out: Path, problems: ProblemList
+    given: VotesInput,
+    votes: SubjectVotes,
+    subject_data: Mapping[int, str],
+    out: Path,
+    problems: ProblemList,
 ) -> Mapping[int, Path]:
     if given.images is None:
         return {}
 
     def wanted() -> Iterator[Wanted]:
-        for each in votes.subject_ids:
-            yield Wanted(int(each), records.metadata[int(each)])
+        for subject in votes.subject_ids.tolist():
+            yield Wanted(subject, SubjectData(subject, subject_data[subject]))
 
     done = given.progress("images", len(votes.subject_ids))
     return stage_images(wanted(), given.images, staging_folder(out), problems, done).paths

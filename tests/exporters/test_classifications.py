@@ -61,7 +61,8 @@ BROKEN = {
     "bad subject_ids": {"subject_ids": "NA"},
     "several subjects in one classification": {"subject_ids": "7;8"},
     "bad created_at": {"created_at": "1/6/2026 10:01"},
-    "annotations are not JSON": {"annotations": '[{"task": "T0", "value": NaN}]'},
+    "annotations are not JSON": {"annotations": '[{"task": "T0", "value": "Ye'},
+    "NaN in annotations": {"annotations": '[{"task": "T0", "value": [{"x": NaN}]}]'},
     "annotations are not a list": {"annotations": '{"task": "T0"}'},
     "annotation without a task": {"annotations": '[{"value": "Yes"}]'},
 }

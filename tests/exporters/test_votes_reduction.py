@@ -1,18 +1,30 @@
 """Vote counts against plain loops, on random classifications."""
 
+import csv
+import io
+import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zooassist_exporters.classifications import ExportRow
+from zooassist_exporters.long_table.reading import read_long_table
 from zooassist_exporters.problems import ProblemList
-from zooassist_exporters.reductions.votes import count_votes
+from zooassist_exporters.reductions.votes import SubjectVotes, count_votes
 from zooassist_exporters.rules import REPEATS, Rules
 from zooassist_exporters.seen_answers import columns_as_seen
-from zooassist_exporters.vote_records import collect_votes
 
+COLUMNS = [
+    "classification_id",
+    "user_name",
+    "workflow_id",
+    "workflow_version",
+    "created_at",
+    "annotations",
+    "subject_ids",
+]
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 ONE = st.sampled_from(["a", "b", "c", None])
@@ -29,25 +41,32 @@ CLASSIFICATIONS = st.lists(
 )
 
 
+class Row(NamedTuple):
+    classification_id: int
+    subject_id: int
+    user: str
+    created_at: datetime
+    annotations: list
+
+
 def export_row(number, subject, user, second, one, several):
     annotations = [{"task": "T0", "task_label": "One?", "value": one}]
     if several is not None:
         annotations.append({"task": "T1", "task_label": "Several?", "value": several})
-    return ExportRow(
-        row=number + 2,
-        classification_id=1000 + (number * 7) % 13,  # not in the order of the file
-        workflow_id=5,
-        workflow_version="1.1",
-        subject_id=subject,
-        user=user,
-        user_id=None,
-        user_name=user,
-        created_at=START + timedelta(seconds=second),
-        gold_standard=False,
-        annotations=annotations,
-        metadata_text="",
-        subject_data_text="",
-    )
+    # Ids are not in the order of the file.
+    created = START + timedelta(seconds=second)
+    return Row(1000 + (number * 7) % 13, subject, user, created, annotations)
+
+
+def export_text(rows, separators):
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        time = row.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        cell = json.dumps(row.annotations, separators=separators)
+        writer.writerow([row.classification_id, row.user, 5, "1.1", time, cell, row.subject_id])
+    return text.getvalue()
 
 
 def expected_counts(rows, repeats):
@@ -68,22 +87,16 @@ def expected_counts(rows, repeats):
     return dict(counts), dict(totals)
 
 
-@settings(max_examples=200, deadline=None)
-@given(classifications=CLASSIFICATIONS, repeats=st.sampled_from(REPEATS))
-def test_counts_equal_plain_loops(classifications, repeats):
-    rows = [export_row(number, *given) for number, given in enumerate(classifications)]
-    rules, problems = Rules(repeats=repeats), ProblemList()
-    records = collect_votes(rows, rules, None, problems)
-    columns = columns_as_seen(records.keys, rules)
+def counted(path, rules, problems):
+    """Count through the long table; return counts and totals by subject, task and label."""
+    # Pieces of one row each, so that the parts of a file are put together too.
+    table, _ = read_long_table(path, rules, None, problems, workers=1, chunk_size=64)
+    with table:
+        columns = columns_as_seen(table.keys, rules)
+        votes = SubjectVotes.together(
+            count_votes(records, columns, rules) for records in table.parts()
+        )
     schema = columns.schema
-    votes = count_votes(
-        records,
-        columns.questions,
-        columns.columns,
-        columns.single,
-        len(schema.columns),
-        repeats,
-    )
     counts, totals = {}, {}
     for row, subject in enumerate(votes.subject_ids.tolist()):
         for position, question in enumerate(schema.questions):
@@ -93,9 +106,26 @@ def test_counts_equal_plain_loops(classifications, repeats):
                 count = votes.counts[row, schema.columns.index(answer.column)]
                 if count:
                     counts[subject, question.task, answer.label] = int(count)
-    known = {question.task for question in schema.questions}
+    assert len(votes.conflicts) == 0
+    return counts, totals, {question.task for question in schema.questions}
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    classifications=CLASSIFICATIONS,
+    repeats=st.sampled_from(REPEATS),
+    separators=st.sampled_from([(",", ":"), (", ", ": "), (" ,", ": ")]),
+)
+def test_counts_equal_plain_loops(tmp_path, classifications, repeats, separators):
+    rows = [export_row(number, *given) for number, given in enumerate(classifications)]
+    path = tmp_path / "classifications.csv"
+    path.write_text(export_text(rows, separators))
+    problems = ProblemList()
+    counts, totals, known = counted(path, Rules(repeats=repeats), problems)
     wanted_counts, wanted_totals = expected_counts(rows, repeats)
     assert counts == wanted_counts
     # A task of which nobody ever chose anything cannot be told from an empty drawing.
     assert totals == {key: value for key, value in wanted_totals.items() if key[1] in known}
-    assert len(problems) == len(votes.conflicts) == 0
+    assert len(problems) == 0

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zooassist_exporters.rules import Repeats
-from zooassist_exporters.vote_records import VoteRecords
+from zooassist_exporters.answer_columns import AnswerColumns
+from zooassist_exporters.rules import Repeats, Rules
+from zooassist_exporters.vote_records import Integers, VoteRecords
 
-Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+REPEATED: Final = "repeated by the same volunteer"
+TOO_FEW: Final = "subject with too few classifications"
+BEYOND: Final = "beyond the most classifications of a subject"
 
 
 @dataclass(frozen=True)
@@ -24,21 +32,35 @@ class SubjectVotes:
     totals : array, shape (subjects, questions)
         Volunteers who answered the question; for a question that takes several answers this is
         not the sum of its counts.
-    repeated : int
-        Classifications left out because the volunteer had classified the subject before.
-    conflicts : array
-        Positions (in the vote records) of classifications that gave several answers to a question
-        that takes one; those answers are not counted.
+    dropped : Counter
+        Classifications left out, by rule.
+    conflicts : array, shape (conflicts, 2)
+        Row and id of classifications that gave several answers to a question that takes one;
+        those answers are not counted.
     """
 
     subject_ids: Integers
     counts: Integers
     totals: Integers
-    repeated: int
+    dropped: Counter[str]
     conflicts: Integers
 
+    @classmethod
+    def together(cls, parts: Iterable[SubjectVotes]) -> SubjectVotes:
+        """Put the votes of different subjects together."""
+        found = list(parts)
+        ids = np.concatenate([part.subject_ids for part in found])
+        order = np.argsort(ids, kind="stable")
+        return cls(
+            ids[order],
+            np.concatenate([part.counts for part in found])[order],
+            np.concatenate([part.totals for part in found])[order],
+            sum((part.dropped for part in found), Counter[str]()),
+            np.concatenate([part.conflicts for part in found]),
+        )
 
-def kept_classifications(records: VoteRecords, repeats: Repeats) -> NDArray[np.bool_]:
+
+def kept_classifications(records: VoteRecords, repeats: Repeats) -> Flags:
     """Say which classifications count when volunteers came back to a subject.
 
     First and last are by time; of two in the same second the smaller id is first. An anonymous
@@ -52,10 +74,8 @@ def kept_classifications(records: VoteRecords, repeats: Repeats) -> NDArray[np.b
     keep = np.ones(size, dtype=bool)
     if repeats == "all" or size == 0:
         return keep
-    subjects, users = records.column("subject_ids"), records.column("users")
-    order = np.lexsort(
-        (records.column("classification_ids"), records.column("created"), users, subjects)
-    )
+    subjects, users = records.subject_ids, records.users
+    order = np.lexsort((records.classification_ids, records.created, users, subjects))
     same = (np.diff(subjects[order]) == 0) & (np.diff(users[order]) == 0)
     edge = np.zeros(1, dtype=bool)
     drop = np.concatenate((edge, same) if repeats == "first" else (same, edge))
@@ -63,34 +83,67 @@ def kept_classifications(records: VoteRecords, repeats: Repeats) -> NDArray[np.b
     return keep
 
 
-def count_votes(
-    records: VoteRecords,
-    questions: Integers,
-    columns: Integers,
-    single: NDArray[np.bool_],
-    width: int,
-    repeats: Repeats,
-) -> SubjectVotes:
-    """Count the votes of every subject.
+def within_limits(
+    records: VoteRecords, keep: Flags, few: int | None, many: int | None
+) -> tuple[Flags, Flags]:
+    """Say which classifications are of subjects with too few, and which are beyond the most.
+
+    Only those that `keep` marks are counted; of each subject the first `many` by time are within
+    the limit.
+
+    Returns
+    -------
+    two arrays of bool, shape (classifications,)
+    """
+    subjects = records.subject_ids
+    too_few, beyond = np.zeros(len(subjects), dtype=bool), np.zeros(len(subjects), dtype=bool)
+    if few is None and many is None:
+        return too_few, beyond
+    _, inverse = np.unique(subjects, return_inverse=True)
+    times = np.bincount(inverse[keep], minlength=int(inverse.max(initial=-1)) + 1)
+    too_few = times[inverse] < (few or 0)
+    if many is not None:
+        kept = np.flatnonzero(keep)
+        order = kept[
+            np.lexsort((records.classification_ids[kept], records.created[kept], inverse[kept]))
+        ]
+        starts = np.cumsum(times) - times
+        rank = np.arange(len(order)) - starts[inverse[order]]
+        beyond[order[rank >= many]] = True
+    return too_few, beyond
+
+
+def count_votes(records: VoteRecords, columns: AnswerColumns, rules: Rules) -> SubjectVotes:
+    """Count the votes of every subject of some records.
 
     Parameters
     ----------
     records : VoteRecords
-        The votes of a file.
-    questions, columns : arrays of int, one entry per distinct answer
-        The question and the label column that the answer belongs to; -1 when it belongs to none
-        (an answer that could not be matched; for `columns` also "none of these").
-    single : array of bool, one entry per question
-        Whether the question takes one answer only.
-    width : int
-        Number of label columns.
-    repeats : str
-        See `kept_classifications`.
+        All classifications of some subjects.
+    columns : AnswerColumns
+        The question and the label column of each distinct answer.
+    rules : Rules
+        How repeats are counted, and how many classifications a subject needs and has at most.
     """
-    keep = kept_classifications(records, repeats)
-    subject_ids, subject_rows = np.unique(records.column("subject_ids"), return_inverse=True)
-    where, answer = records.column("classifications"), records.column("answers")
-    question, column = questions[answer], columns[answer]
+    single, width = columns.single, len(columns.schema.columns)
+    height = max(len(single), 1)
+    keep = kept_classifications(records, rules.repeats)
+    repeated = ~keep
+    too_few, beyond = within_limits(
+        records, keep, rules.min_classifications, rules.max_classifications
+    )
+    dropped = Counter(
+        {
+            REPEATED: int(repeated.sum()),
+            TOO_FEW: int((keep & too_few).sum()),
+            BEYOND: int((keep & beyond & ~too_few).sum()),
+        }
+    )
+    keep &= ~(too_few | beyond)
+    subject_ids = np.unique(records.subject_ids[~too_few])
+    subject_rows = np.searchsorted(subject_ids, records.subject_ids)
+    where, answer = records.classifications, records.answers
+    question, column = columns.questions[answer], columns.columns[answer]
     use = keep[where] & (question >= 0)
     where, question, column = where[use], question[use], column[use]
     where, question, column = _distinct(where, question, column, width)
@@ -100,14 +153,10 @@ def count_votes(
 
     chosen = column >= 0
     counts = _tally(subject_rows[where[chosen]], column[chosen], len(subject_ids), width)
-    pairs = np.unique(where * max(len(single), 1) + question)
-    totals = _tally(
-        subject_rows[pairs // max(len(single), 1)],
-        pairs % max(len(single), 1),
-        len(subject_ids),
-        len(single),
-    )
-    return SubjectVotes(subject_ids, counts, totals, int((~keep).sum()), conflicts)
+    pairs = np.unique(where * height + question)
+    totals = _tally(subject_rows[pairs // height], pairs % height, len(subject_ids), len(single))
+    listed = np.stack([records.rows[conflicts], records.classification_ids[conflicts]], axis=1)
+    return SubjectVotes(subject_ids, counts, totals, dropped, listed)
 
 
 def _distinct(
@@ -121,16 +170,16 @@ def _distinct(
     return where[first], question[first], column[first]
 
 
-def _conflicts(where: Integers, question: Integers, single: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _conflicts(where: Integers, question: Integers, single: Flags) -> Flags:
     """Mark votes of classifications that answered a one-answer question more than once."""
     if where.size == 0:
         return np.zeros(0, dtype=bool)
     span = len(single)
     _, inverse, times = np.unique(where * span + question, return_inverse=True, return_counts=True)
-    marked: NDArray[np.bool_] = (times[inverse] > 1) & single[question]
+    marked: Flags = (times[inverse] > 1) & single[question]
     return marked
 
 
 def _tally(rows: Integers, columns: Integers, height: int, width: int) -> Integers:
     flat = np.bincount(rows * width + columns, minlength=height * width)
-    return flat.astype(np.int64).reshape(height, width)
+    return flat.reshape(height, width)

@@ -1,0 +1,98 @@
+"""Where may an export be cut into pieces that can be read apart from each other?"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from zooassist_plugin.errors import BadInput
+
+# Large enough that one piece keeps a core busy for a good while, small enough for many in memory.
+CHUNK: Final = 16 << 20
+# What a quote that never closes may swallow before the file is given up.
+MOST_ROW: Final = 256 << 20
+# Lines that are tried before more of the file is read to find the end of a row.
+MOST_TRIES: Final = 2_000
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+
+
+class RowShape:
+    """Says whether some lines are one whole row of an export.
+
+    Quotes alone cannot say it: a row that lost its end leaves one open, and all that follows
+    looks quoted. A whole row has all cells, and a number where the id belongs.
+
+    Parameters
+    ----------
+    width : int
+        Number of columns.
+    id_column : int
+        Position of the column with the classification's id.
+    """
+
+    def __init__(self, width: int, id_column: int) -> None:
+        self._width, self._id_column = width, id_column
+
+    def lines_of_row(self, lines: list[bytes]) -> int:
+        """Return how many of the lines the first row takes, 0 when it is no whole row."""
+        reader = csv.reader(line.decode("utf-8", "zooassist-cp1252") for line in lines)
+        try:
+            cells = next(reader, [])
+        except csv.Error:
+            return 0
+        if len(cells) != self._width or not cells[self._id_column].strip().isdecimal():
+            return 0
+        return reader.line_num if lines[reader.line_num - 1].endswith(b"\n") else 0
+
+    def last_end(self, data: bytes) -> int:
+        r"""Return where the last whole row in `data` ends; 0 when none is found near the end.
+
+        Examples
+        --------
+        >>> RowShape(2, 0).last_end(b'1,a\n2,"b\nb"\n3,"c')
+        12
+        """
+        end = data.rfind(b"\n") + 1
+        lines: list[bytes] = []
+        start = end
+        for _ in range(MOST_TRIES):
+            if start == 0:
+                return 0
+            before = data.rfind(b"\n", 0, start - 1) + 1
+            lines.insert(0, data[before:start])
+            start = before
+            taken = self.lines_of_row(lines[:MOST_TRIES])
+            if taken:
+                return start + sum(map(len, lines[:taken]))
+        return 0
+
+
+def row_chunks(stream: Readable, shape: RowShape, size: int = CHUNK) -> Iterator[bytes]:
+    """Yield the stream in pieces of about `size` bytes, each of which starts with a row.
+
+    Raises
+    ------
+    BadInput
+        When no end of a row is found in `MOST_ROW` bytes.
+    """
+    rest = b""
+    while data := stream.read(size):
+        rest += data
+        end = shape.last_end(rest)
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+        elif len(rest) > MOST_ROW:
+            raise BadInput(
+                f"expected the end of a row within {MOST_ROW >> 20} MiB, found none; "
+                "the file is no export, or it was damaged: download it again"
+            )
+    if rest:
+        yield rest
