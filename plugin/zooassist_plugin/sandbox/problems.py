@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from sqlalchemy.exc import IntegrityError
 from werkzeug.exceptions import HTTPException
 
@@ -36,6 +36,12 @@ def problem_response(status: int, message: str) -> Response:
 
 def register_problem_handlers(app: Flask) -> None:
     """Answer every failure of `app` as a JSON-API error; unexpected ones are logged."""
+
+    @app.before_request
+    def _no_nul() -> None:
+        # No database column or file name can hold it; bodies are checked where they are parsed.
+        if "\x00" in request.path or b"%00" in request.query_string:
+            raise ApiError(400, "the address holds the character NUL (%00)")
 
     @app.errorhandler(ApiError)
     def _refused(error: ApiError) -> Response:

@@ -48,6 +48,27 @@ def test_bodies_that_are_no_envelope_are_refused(builder, raw, status):
     assert answer.json()["errors"][0]["message"]
 
 
+@pytest.mark.parametrize("value", ["1e999", '"\\ud800"', '"\\u0000"', '{"a": [-1e999]}'])
+def test_values_that_no_answer_or_export_could_carry_are_refused(builder, workflow, value):
+    path = f"/workflows/{workflow['id']}"
+    etag = builder.get(path).headers["ETag"]
+    raw = f'{{"workflows": {{"configuration": {{"value": {value}}}}}}}'
+    answer = builder.request("PUT", path, data=raw, headers={"If-Match": etag})
+    assert answer.status_code == 400
+    assert "problem in the JSON" in answer.json()["errors"][0]["message"]
+    assert builder.one(path)["configuration"] == {}
+
+
+def test_nul_in_an_address_or_form_is_refused(builder, anonymous, server):
+    for path in ("/projects?slug=a%00", "/projects/%00", f"{server.url}/media/a%00.png"):
+        answer = builder.get(path)
+        assert answer.status_code == 400
+        assert "NUL" in answer.json()["errors"][0]["message"]
+    form = {"grant_type": "password", "login": "builder\0", "password": "x"}
+    answer = anonymous.session.post(f"{server.url}/oauth/token", data=form, timeout=20)
+    assert answer.status_code == 400
+
+
 @pytest.mark.parametrize(
     "path",
     [

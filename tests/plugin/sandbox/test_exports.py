@@ -10,6 +10,8 @@ from panoptes_api import METADATA, TASKS, Api, token
 from sqlalchemy import select
 
 from zooassist_plugin.sandbox.jobs import Job
+from zooassist_plugin.sandbox.panoptes.tables import Classification, Subject
+from zooassist_plugin.sandbox.server import running_sandbox
 
 
 @pytest.fixture
@@ -266,3 +268,41 @@ def test_metadata_of_the_classifier_survive_unchanged(
     anonymous.classify(workflow, subjects[0], metadata=metadata)
     rows = export(builder, server, f"/workflows/{workflow['id']}/classifications_export")
     assert json.loads(rows[0]["metadata"]) == metadata | {"live_project": False}
+
+
+def test_anything_that_clients_send_leaves_exports_readable(
+    builder, anonymous, server, workflow, subjects
+):
+    path = f"/workflows/{workflow['id']}/classifications_export"
+    body = {"classifications": {"annotations": []}}
+    for value in ("1e999", '"\\ud800"', '"\\u0000"'):
+        raw = json.dumps(body).replace("[]", f'[{{"task": "T0", "value": [{{"x": {value}}}]}}]')
+        answer = anonymous.request("POST", "/classifications", data=raw)
+        assert answer.status_code == 400
+    text = [{"task": "T9", "value": "one\u2028two\u2029three\U0001f600"}]
+    assert anonymous.classify(workflow, subjects[0], annotations=text).status_code == 201
+    (row,) = export(builder, server, path)
+    assert "\\u2028" in row["annotations"]
+    assert json.loads(row["annotations"])[0]["value"] == text[0]["value"]
+
+
+def test_bad_rows_of_an_older_state_do_not_end_an_export(state, clock):
+    """On SQLite: PostgreSQL would not have stored them."""
+    with running_sandbox(state, clock=clock) as server:
+        builder = Api(server.url, token(server.url, "builder"))
+        project = builder.project()
+        workflow = builder.workflow(project)
+        numbers = builder.subjects(project, 2, builder.subject_set(project))
+        for number in numbers:
+            assert builder.classify(workflow, number).status_code == 201
+        with server.sandbox.store.session() as session:
+            session.get_one(Subject, int(numbers[0])).metadata_ = {"name": "bad-\udce9.png"}
+            first = session.scalars(select(Classification)).first()
+            first.annotations = [{"task": "T9", "value": float("inf")}]
+        for kind, count in (("classifications", 2), ("subjects", 2), ("workflows", 1)):
+            rows = export(builder, server, f"/projects/{project['id']}/{kind}_export")
+            assert len(rows) == count
+            if kind == "classifications":
+                assert json.loads(rows[0]["annotations"])[0]["value"] is None
+                assert json.loads(rows[0]["subject_data"])[numbers[0]]["name"] == "bad-?.png"
+        builder.session.close()

@@ -9,9 +9,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import inspect
 
-from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.tables import LARGEST_ID, Stamped
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import parse_json
 
 # An id in an address; what no id can be is a plain 404.
 ID = f"int(max={LARGEST_ID})"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy import select
 
 from zooassist_plugin.sandbox.caesar.answers import row_json
@@ -17,6 +16,7 @@ from zooassist_plugin.sandbox.caesar.tables import (
     SubjectReduction,
     UserReduction,
 )
+from zooassist_plugin.sandbox.cell_json import cell_json
 from zooassist_plugin.sandbox.context import Sandbox
 
 Row = Extract | SubjectReduction | UserReduction
@@ -55,7 +55,7 @@ def _entries(row: Row) -> dict[str, Any]:
 def _cell(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if value is None:
         return ""
-    return orjson.dumps(value).decode() if isinstance(value, (dict, list, bool)) else value
+    return cell_json(value) if isinstance(value, (dict, list, bool)) else value
 
 
 def _fixed_columns(table: type[Row]) -> list[str]:
@@ -76,7 +76,8 @@ def write_file(sandbox: Sandbox, request: DataRequest, target: Path) -> int:
     partial = target.with_suffix(".partial")
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    with partial.open("w", newline="", encoding="utf-8") as stream:
+    # Half a surrogate in an older row must not end the file.
+    with partial.open("w", newline="", encoding="utf-8", errors="replace") as stream:
         writer = csv.writer(stream)
         writer.writerow([*fixed, *(f"data.{key}" for key in keys)])
         for row in _rows(sandbox, request):

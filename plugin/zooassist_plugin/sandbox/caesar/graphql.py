@@ -17,7 +17,6 @@ from sqlalchemy import Select, inspect, select
 from zooassist_plugin.sandbox.caesar.access import Call, open_call, unknown_workflow
 from zooassist_plugin.sandbox.caesar.answers import as_id, body_object, new_blueprint
 from zooassist_plugin.sandbox.caesar.data_requests import file_url
-from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.tables import (
     CaesarWorkflow,
     DataRequest,
@@ -29,6 +28,7 @@ from zooassist_plugin.sandbox.caesar.tables import (
 )
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import parse_json
 
 # Scalars pass through as they are. Times are seconds since 1970.
 _SCHEMA = build_schema(

@@ -30,10 +30,10 @@ from zooassist_plugin.sandbox.caesar.answers import (
     no_content,
 )
 from zooassist_plugin.sandbox.caesar.reducing import RERUN_JOB
-from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.tables import CaesarSubject, CaesarWorkflow, Extract
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import parse_json
 
 log = logging.getLogger(__name__)
 

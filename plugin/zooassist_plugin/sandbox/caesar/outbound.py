@@ -12,8 +12,8 @@ from typing import Any
 
 import requests
 
-from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.urls import callable_url
+from zooassist_plugin.sandbox.strict_json import parse_json
 
 FAILURES_TO_OPEN = 3
 COOL_OFF = timedelta(seconds=60)

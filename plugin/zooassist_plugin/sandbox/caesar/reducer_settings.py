@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from zooassist_plugin.sandbox.caesar.answers import chosen
-from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.summary_statistics import OPERATIONS
 from zooassist_plugin.sandbox.caesar.urls import require_callable_url
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import parse_json
 
 TOPICS = ("reduce_by_subject", "reduce_by_user")
 MODES = ("default_reduction", "running_reduction")

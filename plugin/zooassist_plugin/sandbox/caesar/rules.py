@@ -22,10 +22,10 @@ from zooassist_plugin.sandbox.caesar.answers import (
 )
 from zooassist_plugin.sandbox.caesar.effects import CHECKS
 from zooassist_plugin.sandbox.caesar.expressions import InvalidCondition, compile_condition
-from zooassist_plugin.sandbox.caesar.strict_json import parse_json
 from zooassist_plugin.sandbox.caesar.tables import Rule, RuleEffect
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import parse_json
 
 
 def _condition(part: Mapping[str, Any]) -> list[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, NoReturn
+from typing import Any
 
 from flask import Blueprint, Response, request
 
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import parse_json
 
 MEDIA_TYPE = "application/vnd.api+json; version=1"
 # Larger identifiers cannot exist: both databases number rows with 32 or 64 bits.
@@ -53,15 +53,11 @@ def enforce_conventions(blueprint: Blueprint) -> Blueprint:
     return blueprint
 
 
-def _no_constants(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 def read_json() -> Body:
     """Return the request's JSON object; an empty body is an empty object, anything else 400."""
     raw = request.get_data(cache=True)
     try:
-        body = json.loads(raw, parse_constant=_no_constants) if raw.strip() else {}
+        body = parse_json(raw) if raw.strip() else {}
     except ValueError as error:
         raise ApiError(400, f"There was a problem in the JSON you submitted: {error}") from None
     if not isinstance(body, dict):

@@ -6,7 +6,6 @@ Rows come in batches with a short transaction each, so a long export never locks
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from zooassist_plugin.sandbox.cell_json import cell_json
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.panoptes.envelope import stamp
 from zooassist_plugin.sandbox.panoptes.export_annotations import Definition, format_annotation
@@ -49,10 +49,6 @@ WORKFLOW_COLUMNS = (
     "grouped", "prioritized", "primary_language", "first_task", "tutorial_subject_id",
     "retired_set_member_subjects_count", "tasks", "retirement", "strings", "minor_version",
 )  # fmt: skip
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _time(moment: datetime | None) -> str:
@@ -163,9 +159,9 @@ def classification_rows(sandbox: Sandbox, clause: ColumnElement[bool]) -> Iterat
                         _time(row.created_at),
                         "true" if row.gold_standard else "",
                         "",
-                        _json(row.metadata_),
-                        _json(annotations),
-                        _json(subjects),
+                        cell_json(row.metadata_),
+                        cell_json(annotations),
+                        cell_json(subjects),
                         ";".join(str(number) for number in row.subject_ids),
                     ]
                 )
@@ -228,8 +224,8 @@ def _subject_cells(sandbox: Sandbox, session: Session, rows: Sequence[Subject]) 
                 row.project_id,
                 "" if workflow is None else workflow,
                 "" if subject_set is None else subject_set,
-                _json(row.metadata_),
-                _json(locations),
+                cell_json(row.metadata_),
+                cell_json(locations),
                 status.classifications_count if status else 0,
                 _time(status.retired_at) if status else "",
                 (status.retirement_reason or "") if status else "",
@@ -261,9 +257,9 @@ def workflow_rows(sandbox: Sandbox, project_id: int) -> Iterator[Cells]:
             version.first_task or "",
             workflow.tutorial_subject_id or "",
             workflow.retired_subjects_count,
-            _json(version.tasks),
-            _json(retirement_of(workflow)),
-            _json(version.strings),
+            cell_json(version.tasks),
+            cell_json(retirement_of(workflow)),
+            cell_json(version.strings),
             version.minor_number,
         ]
 

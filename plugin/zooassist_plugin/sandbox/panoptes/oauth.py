@@ -19,6 +19,7 @@ from zooassist_plugin.sandbox.panoptes.conventions import read_json
 from zooassist_plugin.sandbox.panoptes.signin import cookie_user
 from zooassist_plugin.sandbox.panoptes.tables import RefreshToken, User
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import NUL
 
 SCOPES = (
     "user", "project", "group", "collection", "classification", "subject", "medium",
@@ -152,7 +153,11 @@ def oauth_blueprint(sandbox: Sandbox) -> Blueprint:
     blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 
     def form() -> Mapping[str, Any]:
-        return read_json() if request.is_json else request.form
+        if request.is_json:
+            return read_json()
+        if any(NUL in value for value in request.form.values()):
+            raise ApiError(400, "a form field holds the character NUL (%00)")
+        return request.form
 
     @blueprint.post("/token")
     def token() -> tuple[Response, int] | Response:

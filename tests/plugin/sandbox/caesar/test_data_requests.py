@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from zooassist_plugin.sandbox.caesar.tables import CaesarSubject
+from zooassist_plugin.sandbox.caesar.tables import CaesarSubject, Extract
 
 
 def order(lab, workflow_id, what, **more):
@@ -128,3 +128,23 @@ def test_plain_string_data_is_a_row_without_data_columns(lab, service):
     lab.drain()
     _, (only,) = fetch(lab, workflow_id, row["id"])
     assert not [name for name in only if name.startswith("data.")]
+
+
+def test_bad_rows_of_an_older_state_do_not_end_the_file(fresh_lab):
+    """On SQLite: PostgreSQL would not have stored them."""
+    workflow_id = fresh_lab.add_workflow()
+    (subject_id,) = fresh_lab.add_subjects(workflow_id)
+    fresh_lab.add(
+        Extract(
+            workflow_id=workflow_id,
+            project_id=1,
+            subject_id=subject_id,
+            extractor_key="k",
+            workflow_version="",
+            data={"text": "a\ud800", "marks": [float("nan"), "b\udc00"]},
+        )
+    )
+    row = order(fresh_lab, workflow_id, "extracts")
+    fresh_lab.drain()
+    _, (cells,) = fetch(fresh_lab, workflow_id, row["id"])
+    assert (cells["data.text"], cells["data.marks"]) == ("a?", '[null,"b?"]')
