@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,10 +20,27 @@ log = logging.getLogger(__name__)
 
 # A task gets its payload and does its own short transactions through the store.
 Task = Callable[[dict[str, Any]], None]
+# Told in the transaction that gives a job up, with its payload.
+Afterword = Callable[[Session, dict[str, Any]], None]
 
 
-def _unknown(_payload: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class _Kind:
+    task: Task
+    tries: int
+    when_dead: Afterword
+
+
+def _nothing(_session: Session, _payload: dict[str, Any]) -> None:
+    pass
+
+
+def _no_task(_payload: dict[str, Any]) -> None:
     raise KeyError("no task of this name is registered")
+
+
+# A job that an older version left behind and nobody knows any more fails like any other.
+_UNKNOWN = _Kind(_no_task, 1, _nothing)
 
 
 class Job(Base):
@@ -47,24 +65,26 @@ class Jobs:
 
     def __init__(self, store: Store, config: SandboxConfig) -> None:
         self._store, self._config = store, config
-        self._tasks: dict[str, tuple[Task, int]] = {}
+        self._kinds: dict[str, _Kind] = {}
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def register(self, name: str, task: Task, tries: int = 5) -> None:
-        """Name a task; `tries` counts the first attempt."""
-        if name in self._tasks:
+    def register(
+        self, name: str, task: Task, tries: int = 5, when_dead: Afterword = _nothing
+    ) -> None:
+        """Name a task; `tries` counts the first attempt, `when_dead` hears of the last failure."""
+        if name in self._kinds:
             raise ValueError(f"job {name!r} is already registered")
-        self._tasks[name] = (task, tries)
+        self._kinds[name] = _Kind(task, tries, when_dead)
 
     def enqueue(
         self, session: Session, name: str, payload: dict[str, Any], delay: float = 0.0
     ) -> None:
         """Add a job in the caller's transaction: it exists if and only if that commits."""
-        if name not in self._tasks:
-            raise KeyError(f"no job named {name!r}; registered: {sorted(self._tasks)}")
+        if name not in self._kinds:
+            raise KeyError(f"no job named {name!r}; registered: {sorted(self._kinds)}")
         run_at = self._config.clock() + timedelta(seconds=delay)
         session.add(Job(name=name, payload=payload, run_at=run_at))
         self._wake.set()
@@ -118,21 +138,22 @@ class Jobs:
         return True
 
     def _attempt(self, job: Job) -> None:
-        # A job that an older version left behind and nobody knows any more fails like any other.
-        task, tries = self._tasks.get(job.name, (_unknown, 1))
+        kind = self._kinds.get(job.name, _UNKNOWN)
         state, error, delay = "done", "", 0.0
         try:
-            task(job.payload)
+            kind.task(job.payload)
         except Exception as problem:  # a door: logged, recorded, retried
             log.exception(
-                "job %s %s failed (attempt %d of %d)", job.id, job.name, job.attempts, tries
+                "job %s %s failed (attempt %d of %d)", job.id, job.name, job.attempts, kind.tries
             )
             error = f"{type(problem).__name__}: {problem}"
-            state = "queued" if job.attempts < tries else "dead"
+            state = "queued" if job.attempts < kind.tries else "dead"
             # Caesar's Sidekiq delays: count^8 + 15 seconds (caesar: app/workers).
             delay = (job.attempts**8 + 15) * self._config.retry_scale
         with self._store.session() as session:
             stored = session.get_one(Job, job.id)
             stored.state, stored.error = state, error
+            if state == "dead":
+                kind.when_dead(session, job.payload)
             if state == "queued":
                 stored.run_at = self._config.clock() + timedelta(seconds=delay)

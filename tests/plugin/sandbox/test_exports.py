@@ -40,7 +40,8 @@ def rows_of(medium):
     answer = requests.get(medium["src"], timeout=20)
     assert answer.status_code == 200
     assert answer.headers["Content-Encoding"] == "gzip"
-    return list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.headers["Content-Type"] == "text/csv"
+    return list(csv.DictReader(io.StringIO(answer.content.decode())))
 
 
 def test_creating_then_ready(builder, server, workflow, subjects):
@@ -91,6 +92,29 @@ def test_one_per_day_then_the_row_stays_creating(
     login.token = token(server.url, "builder")
     assert len(export(login, server, path)) == 2
     login.session.close()
+
+
+def test_an_export_that_cannot_be_made_fails_and_may_be_asked_for_again(
+    builder, server, project, workflow, subjects, clock
+):
+    server.sandbox.jobs.stop()
+    path = f"/projects/{project['id']}/subjects_export"
+    # A file where the folder of the exports belongs: nothing can be written.
+    folder = server.sandbox.config.state / "exports"
+    folder.write_text("in the way")
+    assert generate(builder, path).status_code == 201
+    for _ in range(2):
+        server.sandbox.jobs.drain()
+        assert builder.one(path)["metadata"]["state"] == "creating"
+        clock.forward(seconds=300)
+    server.sandbox.jobs.drain()
+    assert builder.one(path)["metadata"]["state"] == "failed"
+    folder.unlink()
+    assert len(export(builder, server, path)) == 3
+    # The one that worked does use up the day.
+    assert generate(builder, path).status_code == 201
+    server.sandbox.jobs.drain()
+    assert builder.one(path)["metadata"]["state"] == "creating"
 
 
 def test_the_limit_is_per_resource_and_kind_and_not_for_admins(

@@ -60,6 +60,24 @@ def test_failures_are_retried_later_and_later_then_dead(sandbox, clock):
     assert (job.state, job.attempts, job.error) == ("dead", 3, "ValueError: planted")
 
 
+def test_the_last_failure_is_told_once_in_the_transaction_that_gives_up(sandbox, clock):
+    told = []
+
+    def fail(_payload):
+        raise ValueError("planted")
+
+    def note(session, payload):
+        told.append((payload, session.scalar(select(Job.state))))
+
+    sandbox.jobs.register("fail", fail, tries=2, when_dead=note)
+    enqueue(sandbox, "fail", {"n": 1})
+    sandbox.jobs.drain()
+    assert told == []
+    clock.forward(seconds=16)
+    sandbox.jobs.drain()
+    assert told == [({"n": 1}, "dead")]
+
+
 def test_a_job_exists_only_if_its_transaction_commits(sandbox):
     sandbox.jobs.register("note", lambda payload: None)
     with sandbox.store.session() as session:

@@ -1,4 +1,7 @@
-"""How are exports made and fetched? ``creating`` -> ``ready``, one per day, short-lived links."""
+"""How are exports made and fetched? ``creating``, then ``ready`` or ``failed``; one a day.
+
+Links are signed and short-lived.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ from typing import Any
 
 from flask import Blueprint, Response, request, send_file
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from zooassist_plugin.sandbox.addresses import base_url
 from zooassist_plugin.sandbox.context import Sandbox
-from zooassist_plugin.sandbox.jobs import Task
+from zooassist_plugin.sandbox.jobs import Afterword, Task
 from zooassist_plugin.sandbox.panoptes.attached import represent_medium
 from zooassist_plugin.sandbox.panoptes.call import Call, open_call
 from zooassist_plugin.sandbox.panoptes.conventions import (
@@ -31,6 +35,8 @@ from zooassist_plugin.sandbox.panoptes.tables import Medium
 from zooassist_plugin.sandbox.problems import ApiError
 
 EXPORT_JOB = "panoptes.export"
+# Twice more, after a quarter of a minute and five: what fails then fails for good.
+EXPORT_TRIES = 3
 # Azure's default for Panoptes' private links: five minutes.
 LINK_LIFETIME = 300
 # Whoever may edit the project may read its exports; other people learn nothing.
@@ -122,6 +128,11 @@ def _write(sandbox: Sandbox, row: Medium) -> int:
     return count
 
 
+def _note(row: Medium, state: str, sandbox: Sandbox) -> None:
+    row.metadata_ = row.metadata_ | {"state": state}
+    row.touch(sandbox.config.clock())
+
+
 def export_task(sandbox: Sandbox) -> Task:
     """Return the job that writes one export; run twice, it writes the same file again."""
 
@@ -132,11 +143,21 @@ def export_task(sandbox: Sandbox) -> Task:
             return  # its project was deleted meanwhile
         _write(sandbox, row)
         with sandbox.store.session() as session:
-            row = session.get_one(Medium, payload["medium_id"])
-            row.metadata_ = row.metadata_ | {"state": "ready"}
-            row.touch(sandbox.config.clock())
+            _note(session.get_one(Medium, payload["medium_id"]), "ready", sandbox)
 
     return run
+
+
+def failed_export(sandbox: Sandbox) -> Afterword:
+    """Return what marks an export as failed; it may be asked for again at once."""
+
+    def fail(session: Session, payload: dict[str, Any]) -> None:
+        row = session.get(Medium, payload["medium_id"])
+        if row is not None:
+            _note(row, "failed", sandbox)
+            row.job_started_at = None
+
+    return fail
 
 
 def _owners(registry: Registry, resource: str, kind: str) -> Resource[Any]:
@@ -187,6 +208,9 @@ def export_files_blueprint(sandbox: Sandbox) -> Blueprint:
         if not path.is_file():
             raise ApiError(404, "The export is not ready yet")
         response = send_file(path, mimetype="text/csv", conditional=False, etag=False)
+        # The file store sends what the upload said, which names no charset. Clients that let
+        # requests guess (panoptes-client's csv_reader) then read ISO-8859-1: better seen here.
+        response.headers["Content-Type"] = "text/csv"
         response.headers["Content-Encoding"] = "gzip"
         return response
 

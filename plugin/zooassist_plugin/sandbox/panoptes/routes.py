@@ -12,9 +12,11 @@ from zooassist_plugin.sandbox.panoptes.classifications import (
 )
 from zooassist_plugin.sandbox.panoptes.exports import (
     EXPORT_JOB,
+    EXPORT_TRIES,
     export_files_blueprint,
     export_task,
     exports_blueprint,
+    failed_export,
 )
 from zooassist_plugin.sandbox.panoptes.guidance import FIELD_GUIDES, TUTORIALS
 from zooassist_plugin.sandbox.panoptes.media import media_blueprint
@@ -90,5 +92,5 @@ def register_jobs(sandbox: Sandbox) -> None:
     """Name the Panoptes half's background work."""
     sandbox.jobs.register(RETIRE_JOB, retire_task(sandbox))
     sandbox.jobs.register(UNRETIRE_JOB, unretire_task(sandbox))
-    sandbox.jobs.register(EXPORT_JOB, export_task(sandbox))
+    sandbox.jobs.register(EXPORT_JOB, export_task(sandbox), EXPORT_TRIES, failed_export(sandbox))
     sandbox.jobs.register(IMPORT_JOB, import_task(sandbox))

@@ -138,6 +138,7 @@ def test_bad_rows_of_an_older_state_do_not_end_the_file(fresh_lab):
         Extract(
             workflow_id=workflow_id,
             project_id=1,
+            classification_at=fresh_lab.now,
             subject_id=subject_id,
             extractor_key="k",
             workflow_version="",
