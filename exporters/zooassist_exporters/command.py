@@ -12,6 +12,7 @@ from rich.console import Console
 
 from zooassist_exporters.images import FolderImages, SubjectMedia
 from zooassist_exporters.label_schema_file import read_label_schema
+from zooassist_exporters.marks_command import marks
 from zooassist_exporters.problems import ProblemList
 from zooassist_exporters.rules import REPEATS, Repeats, Rules
 from zooassist_exporters.subjects_file import read_locations
@@ -36,6 +37,9 @@ OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a training s
 @click.group()
 def export() -> None:
     """Turn classifications into training sets."""
+
+
+export.add_command(marks)
 
 
 @export.command(epilog="Example: zooassist export classifications 1234 --out classifications.csv")

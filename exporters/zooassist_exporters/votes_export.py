@@ -74,7 +74,7 @@ class VotesInput:
     image_source : Source, optional
         The subject export behind `images`.
     workers : int, optional
-        Processes that read the classifications; by default as many as there are cores.
+        Threads that read the classifications; by default as many as there are cores.
     progress : callable
         How reading and fetching show that they move; see `zooassist_plugin.progress`.
     """

@@ -178,7 +178,7 @@ def read_long_table(
     problems : ProblemList
         Gets what could not be read.
     workers : int, optional
-        Processes to read with; by default as many as there are cores.
+        Threads to read with; by default as many as there are cores.
     chunk_size : int
         Bytes per piece.
     one_more : callable

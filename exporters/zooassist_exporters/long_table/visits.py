@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -159,6 +160,7 @@ def _users(cells: Cells) -> Integers:
     return users
 
 
+@lru_cache(maxsize=1 << 16)
 def _digest(text: str) -> int:
     if not filled(text):
         return -1

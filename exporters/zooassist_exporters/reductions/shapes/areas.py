@@ -14,6 +14,8 @@ from zooassist_plugin.shapes import (
     Circle,
     Ellipse,
     FreehandLine,
+    Line,
+    Point,
     Polygon,
     Rectangle,
     RotateRectangle,
@@ -78,23 +80,31 @@ def area_of(shape: Shape, repair: str = "valid") -> BaseGeometry | None:
         fewer than three points, and for anything without an area.
     """
     match shape:
-        case Circle():
-            ring = _placed(_UNIT_CIRCLE * shape.r, shape)
-        case Ellipse():
-            ring = _placed(_turned(_UNIT_CIRCLE * (shape.rx, shape.ry), shape.angle), shape)
-        case Rectangle():
-            ring = _placed(_UNIT_SQUARE * (shape.width, shape.height), shape)
-        case RotateRectangle():
-            turned = _turned(_UNIT_SQUARE * (shape.width, shape.height), shape.angle)
-            ring = _placed(turned, shape)
+        case Point() | Line():
+            return None
         case Polygon(points=points) | FreehandLine(points=points):
             if len(points) < 3:
                 return None
             ring = np.asarray(points, dtype=float)
         case _:
-            return None
+            ring = _closed_ring(shape)
     area = REPAIRS[repair](shapely.Polygon(ring))
     return area if area.area > 0 else None
+
+
+def bounds_of(shape: Shape) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a shape, in natural pixels."""
+    match shape:
+        case Point():
+            points = [(shape.x, shape.y)]
+        case Line():
+            points = [(shape.x1, shape.y1), (shape.x2, shape.y2)]
+        case Polygon() | FreehandLine():
+            points = list(shape.points)
+        case _:
+            points = [(float(x), float(y)) for x, y in _closed_ring(shape)]
+    xs, ys = zip(*points, strict=True) if points else ((0.0,), (0.0,))
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def ring_of(area: BaseGeometry) -> tuple[tuple[float, float], ...]:
@@ -109,8 +119,17 @@ def ring_of(area: BaseGeometry) -> tuple[tuple[float, float], ...]:
     return tuple((float(x), float(y)) for x, y in outline.coords[:-1])
 
 
-def _placed(ring: Ring, shape: Circle | Ellipse | Rectangle | RotateRectangle) -> Ring:
-    """Move points from the origin to a shape's centre."""
+def _closed_ring(shape: Circle | Ellipse | Rectangle | RotateRectangle) -> Ring:
+    """Return points around a shape that is given by its centre, shape (points, 2)."""
+    match shape:
+        case Circle():
+            ring = _UNIT_CIRCLE * shape.r
+        case Ellipse():
+            ring = _turned(_UNIT_CIRCLE * (shape.rx, shape.ry), shape.angle)
+        case Rectangle():
+            ring = _UNIT_SQUARE * (shape.width, shape.height)
+        case RotateRectangle():
+            ring = _turned(_UNIT_SQUARE * (shape.width, shape.height), shape.angle)
     return np.asarray(ring + np.array([shape.x_center, shape.y_center]), dtype=np.float64)
 
 
