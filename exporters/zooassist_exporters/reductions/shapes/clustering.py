@@ -85,7 +85,8 @@ def _optics(distances: Matrix, how: Clustering) -> Labels:
         xi=how.xi,
         metric="precomputed",
     )
-    return np.asarray(model.fit(distances).labels_, dtype=np.int64)
+    with np.errstate(divide="ignore", invalid="ignore"):  # marks that lie exactly on each other
+        return np.asarray(model.fit(distances).labels_, dtype=np.int64)
 
 
 _MODELS: Final[Mapping[Method, Callable[[Matrix, Clustering], Labels]]] = {

@@ -1,0 +1,168 @@
+"""The command `zooassist export marks`: drawings in, boxes, points and polygons out."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zooassist_exporters.problems import ProblemList
+from zooassist_exporters.rules import REPEATS, Rules
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.progress import progress
+
+METHODS = ("dbscan", "hdbscan", "optics", "none")
+METRICS = ("pixels", "iou")
+AVERAGES = ("mean", "median", "union", "intersection", "contour")
+REPAIRS = ("valid", "largest")
+
+
+@click.command(
+    epilog="Example: zooassist export marks classifications.csv --workflows workflows.csv --out set"
+)
+@click.argument("file")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The training set folder to make.",
+)
+@click.option("--workflows", type=click.Path(), help="The project's workflow export (CSV).")
+@click.option("--workflow-id", type=int, help="Read this workflow only.")
+@click.option("--versions", metavar="LIST", help="Workflow versions: 28.*, 27.1-28.30, 12.10.")
+@click.option(
+    "--repeats",
+    type=click.Choice(REPEATS),
+    default="first",
+    show_default=True,
+    help="Which classifications of one volunteer on one subject count.",
+)
+@click.option("--gold-standard", is_flag=True, help="Count experts' gold standard too.")
+@click.option("--live-only", is_flag=True, help="Leave out what was made before the launch.")
+@click.option(
+    "--cluster",
+    type=click.Choice(METHODS),
+    default="dbscan",
+    show_default=True,
+    help="How marks of different volunteers are put together; none keeps every mark.",
+)
+@click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    help="Compare by pixels between parameters, or by overlap.  [default: outlines by iou]",
+)
+@click.option("--eps", type=float, help="DBSCAN's distance.  [default: 5 pixels, 0.5 as 1 - IoU]")
+@click.option("--min-samples", type=int, help="Marks of a core.  [default: 2 for outlines, else 3]")
+@click.option("--min-cluster-size", type=int, help="[default: 5 for hdbscan, 2 for optics]")
+@click.option("--xi", default=0.15, show_default=True, help="OPTICS' steepness.")
+@click.option(
+    "--average",
+    type=click.Choice(AVERAGES),
+    help="A cluster's average.  [default: median for outlines, else mean]",
+)
+@click.option(
+    "--repair",
+    type=click.Choice(REPAIRS),
+    default="valid",
+    show_default=True,
+    help="Outlines that cross themselves: keep all they enclose, or the largest piece.",
+)
+@click.option(
+    "--tool", "tools", multiple=True, metavar="TASK.TOOL=TYPE", help="Tool type: T0.6=polygon."
+)
+@click.option(
+    "--class-from",
+    "classes",
+    multiple=True,
+    metavar="SUBTASK",
+    help="The class of a mark is its answer to this subtask (T0.0.0), not its tool.",
+)
+@click.option("--ledger", metavar="URL", help="Match marks with the proposals in this ledger.")
+@click.option("--edited-iou", default=0.5, show_default=True, help="Least IoU of an edited mark.")
+@click.option(
+    "--edited-pixels", default=20.0, show_default=True, help="Largest shift of a point or line."
+)
+@click.option(
+    "--not-loaded-below",
+    default=3.0,
+    show_default=True,
+    help="Seconds below which an empty answer means that the proposal had not loaded.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a training set at --out.")
+@click.pass_context
+def marks(context: click.Context, /, file: str, out: Path, **options: Any) -> None:  # noqa: ANN401
+    """Read what volunteers drew in the classification export FILE (- is standard input).
+
+    Marks of different volunteers are clustered and averaged into the marks of a training set. The
+    marks as they were drawn lie beside them.
+    """
+    # Clustering is an extra: the others of these commands must do without its libraries.
+    from zooassist_exporters.marks_export import MarksInput, MarksRules, export_marks
+    from zooassist_exporters.matching.assignment import Nearness
+    from zooassist_exporters.version_ranges import VersionRanges
+    from zooassist_plugin.proposal_history import open_history
+
+    versions = options["versions"]
+    rules = Rules(
+        workflow_id=options["workflow_id"],
+        repeats=options["repeats"],
+        gold_standard=options["gold_standard"],
+        live_only=options["live_only"],
+        versions=None if versions is None else VersionRanges.parse(versions),
+    )
+    how = MarksRules(
+        consensus=_consensus(options),
+        near=Nearness(options["edited_iou"], options["edited_pixels"]),
+        too_short=options["not_loaded_below"],
+        classes=frozenset(options["classes"]),
+    )
+    with ExitStack() as stack:
+        ledger = options["ledger"]
+        given = MarksInput(
+            classifications=file,
+            workflows=options["workflows"],
+            tools=_tools(options["tools"]),
+            history=None if ledger is None else stack.enter_context(open_history(ledger)),
+            progress=stack.enter_context(progress()),
+        )
+        problems = ProblemList()
+        report = export_marks(
+            given, out, rules, how, overwrite=options["overwrite"], problems=problems
+        )
+    for line in problems.lines():
+        click.echo(f"problem: {line}", err=True)
+    for rule, count in sorted(report.dropped.items()):
+        if count:
+            click.echo(f"left out: {count} classifications ({rule})", err=True)
+    for note, count in sorted(report.noted.items()):
+        if count:
+            click.echo(f"note: {count} {note}", err=True)
+    click.echo(
+        f"{out}: {report.subjects} subjects, {report.marks} marks of {report.volunteer_marks} "
+        f"drawn in {report.classifications} classifications"
+    )
+    if len(problems):
+        click.echo(f"{len(problems)} problems, listed above", err=True)
+        context.exit(1)
+
+
+def _consensus(options: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return the rules of consensus, None for ``--cluster none``."""
+    from zooassist_exporters.reductions.shapes.consensus import ConsensusRules
+
+    if options["cluster"] == "none":
+        return None
+    names = ("metric", "eps", "min_samples", "min_cluster_size", "xi", "average", "repair")
+    return ConsensusRules(options["cluster"], **{name: options[name] for name in names})
+
+
+def _tools(pairs: tuple[str, ...]) -> dict[str, str]:
+    tools = {}
+    for pair in pairs:
+        place, mark, tool_type = pair.partition("=")
+        if not (place and mark and tool_type):
+            raise BadInput(f"--tool: expected TASK.TOOL=TYPE such as T0.6=polygon, got {pair!r}")
+        tools[place] = tool_type
+    return tools
