@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import itertools
 import logging
+import os
 import sys
 from dataclasses import dataclass
 
 import click
 
 from zooassist_plugin import __version__
-from zooassist_plugin.errors import MissingExtra, ZooassistError
+from zooassist_plugin.errors import BadInput, MissingExtra, ZooassistError
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,30 @@ EXTRAS = {
     "shapely": "shapes",
     "skimage": "demo",
     "sklearn": "shapes",
+    "yaml": "shapes",
     "sep": "demo",
     "boto3": "aws",
     "psycopg": "postgres",
+}
+
+# Error number of the operating system -> what the user can do. Others share the last entry.
+OS_REMEDIES = {
+    errno.EACCES: "choose a place that this account may read and write, or mend its permissions",
+    errno.ENOSPC: "the disk is full: free some space, or choose another disk",
+    errno.EFBIG: "the file may not grow that large: raise the limit (ulimit -f), or choose "
+    "another disk",
+    errno.ENOENT: "check the path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EISDIR: "give a file, not a folder",
+    errno.ENOTDIR: "one of the folders in the path is a file: choose another path",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EADDRINUSE: "that port is taken: choose another --port",
+    0: "check the path and the disk",
+}
+_SAME_REMEDY = {
+    errno.EPERM: errno.EACCES,
+    errno.EROFS: errno.EACCES,
+    errno.EDQUOT: errno.ENOSPC,
 }
 
 
@@ -117,29 +141,53 @@ def cli(debug: bool) -> None:
     if not sys.stderr.isatty():
         for room in ROOMS:
             logging.getLogger(room).setLevel(logging.INFO)
+    # It tells of every retry in its own words; `http_session` says once what it waits for.
+    logging.getLogger("urllib3.connectionpool").setLevel(
+        logging.WARNING if debug else logging.ERROR
+    )
 
 
-def _exit_with(error: Exception) -> int:
+def explain_os_error(error: OSError) -> str | None:
+    """Return one line that names the path and the remedy; None for what no system call said."""
+    if error.errno is None:
+        return None  # libraries derive from OSError too: requests, Pillow
+    number = _SAME_REMEDY.get(error.errno, error.errno)
+    remedy = OS_REMEDIES.get(number, OS_REMEDIES[0])
+    # Arrow writes the path into its text and gives no `filename`.
+    said = (error.strerror or os.strerror(error.errno)).splitlines()[0]
+    paths = [os.fsdecode(each) for each in (error.filename, error.filename2) if each is not None]
+    return f"{' -> '.join(map(str, paths))}: {said}; {remedy}" if paths else f"{said}; {remedy}"
+
+
+def _say(error: Exception) -> int:
+    """Print one line for an error and return the exit code."""
     if isinstance(error, ModuleNotFoundError):
-        explained = explain_missing(error)
-        if explained is None:
-            raise error
-        error = explained
-    if not isinstance(error, ZooassistError):
-        raise error
-    click.echo(f"error: {error}", err=True)
-    return error.exit_code
+        error = explain_missing(error) or error
+    if isinstance(error, ZooassistError):
+        text, code = str(error), error.exit_code
+    elif isinstance(error, OSError) and (explained := explain_os_error(error)):
+        text, code = explained, BadInput.exit_code
+    else:
+        said = next(iter(str(error).splitlines()), "")
+        text = (
+            f"unexpected {type(error).__name__}{f' ({said})' if said else ''}; "
+            "run again as `zooassist --debug …` for the traceback"
+        )
+        code = 1
+    click.echo(f"error: {text}", err=True)
+    return code
 
 
 def main() -> None:
     """Run the command line; exit codes are 0 done, 1 some items failed, 2 usage, 3 refused."""
-    debug = "--debug" in sys.argv[1:2]
+    before_command = itertools.takewhile(lambda each: each.startswith("-"), sys.argv[1:])
+    debug = "--debug" in before_command
     try:
         cli(prog_name="zooassist")
-    except (ZooassistError, ModuleNotFoundError) as error:
+    except Exception as error:  # the last door: whatever comes is one line
         if debug:
             raise
-        sys.exit(_exit_with(error))
+        sys.exit(_say(error))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import TimeoutError as NoAnswerInTime
 from urllib3.util.retry import Retry
 
 from zooassist_plugin.errors import Refused
+
+logger = logging.getLogger(__name__)
 
 # Seconds to connect, seconds between two bytes. Caesar and Panoptes answer within a minute or fail.
 TIMEOUT = (5.0, 60.0)
@@ -34,6 +38,28 @@ class PlatformRefused(Refused):
     def __init__(self, message: str, status: int) -> None:
         self.status = status
         super().__init__(message)
+
+
+class _TellingRetry(Retry):
+    """Says once per request that the other side is slow: the tries together can take minutes."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,  # noqa: ANN401
+        error: Exception | None = None,
+        _pool: Any = None,  # noqa: ANN401
+        _stacktrace: Any = None,  # noqa: ANN401
+    ) -> Self:
+        following = super().increment(method, url, response, error, _pool, _stacktrace)
+        if isinstance(error, NoAnswerInTime) and len(following.history) == 1 and _pool is not None:
+            logger.warning(
+                "%s does not answer in time; asking up to %s more times",
+                _pool.host,
+                (following.total or 0) + 1,
+            )
+        return following
 
 
 class _TimedAdapter(HTTPAdapter):
@@ -64,7 +90,7 @@ def add_timeouts(
     Only GET and HEAD are repeated after a 5xx or a broken answer: a repeated POST could create a
     second subject. A connection that was never made is safe to repeat for every method.
     """
-    retry = Retry(
+    retry = _TellingRetry(
         total=tries - 1,
         backoff_factor=backoff,
         status_forcelist=(500, 502, 503, 504),

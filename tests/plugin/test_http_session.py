@@ -67,3 +67,15 @@ def test_a_refusal_says_who_what_and_what_to_do(session, status, body, expected)
 def test_no_answer_tells_a_timeout_from_a_broken_connection():
     assert "in time" in str(no_answer("Caesar", requests.ReadTimeout(), "GET /x"))
     assert "(ConnectionError)" in str(no_answer("Caesar", requests.ConnectionError(), "GET /x"))
+
+
+def test_waiting_is_told_once_and_only_when_the_other_side_is_silent(session, caplog):
+    with scripted_server([(0, b"")]) as (url, seen), pytest.raises(requests.ConnectionError):
+        session.get(url)
+    assert len(seen) == 3
+    told = [each.message for each in caplog.records if each.name.startswith("zooassist")]
+    assert told == ["127.0.0.1 does not answer in time; asking up to 2 more times"]
+    caplog.clear()
+    with scripted_server([(503, b"")]) as (url, _):
+        session.get(url)
+    assert [each for each in caplog.records if each.name.startswith("zooassist")] == []
