@@ -122,7 +122,13 @@ def export_votes(
     workflows = None if given.workflows is None else WorkflowExport(given.workflows)
     one_more = given.progress(f"pieces of {CHUNK >> 20} MiB", None)
     table, source = read_long_table(
-        given.classifications, rules, workflows, problems, workers=given.workers, one_more=one_more
+        given.classifications,
+        rules,
+        workflows,
+        problems,
+        workers=given.workers,
+        chunk_size=CHUNK,
+        one_more=one_more,
     )
     with table:
         columns, notes = _columns(given, rules, table, workflows, problems, source.name)
