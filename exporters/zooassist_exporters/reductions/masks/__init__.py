@@ -1,0 +1,1 @@
+"""From the outlines that volunteers drew to one mask per frame."""
