@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import time
+
 import requests
 
 from zooassist_plugin.errors import ItemFailed
+from zooassist_plugin.http_session import TIMEOUT, add_timeouts
 
 # Panoptes' own clients refuse files above 1 MiB; microscopes and telescopes host larger ones.
 MAX_MEDIA_BYTES = 100 * 2**20
 _CHUNK = 2**18
+# Seconds to connect and between two bytes, tries, seconds in all: one dead address among thousands
+# of subjects must not hold up the others for long.
+MEDIA_TIMEOUT = (5.0, 15.0)
+MEDIA_TRIES = 2
+MEDIA_SECONDS = 120.0
 
 
-def download(session: requests.Session, url: str, limit: int = MAX_MEDIA_BYTES) -> bytes:
-    """Fetch one file, at most `limit` bytes of it.
+def media_session() -> requests.Session:
+    """Return a new session that gives up a file sooner than a call."""
+    return add_timeouts(requests.Session(), timeout=MEDIA_TIMEOUT, tries=MEDIA_TRIES)
+
+
+def download(
+    session: requests.Session,
+    url: str,
+    limit: int = MAX_MEDIA_BYTES,
+    seconds: float = MEDIA_SECONDS,
+) -> bytes:
+    """Fetch one file, at most `limit` bytes of it, in at most `seconds`.
 
     Parameters
     ----------
     session : Session
-        With timeouts and retries (`http_session.timed_session`); never one that carries a token.
+        With timeouts and retries (`media_session`); never one that carries a token.
 
     Raises
     ------
     ItemFailed
-        When the address does not answer, answers an error, or sends more than `limit` bytes.
+        When the address does not answer, answers an error, sends more than `limit` bytes, or
+        has not sent the whole file in time.
     """
+    deadline = time.monotonic() + seconds
     try:
         with session.get(url, stream=True) as response:
             if response.status_code != 200:
@@ -40,6 +60,12 @@ def download(session: requests.Session, url: str, limit: int = MAX_MEDIA_BYTES) 
                         url,
                         f"expected at most {limit:,} bytes, got more",
                         "upload a smaller version of the file",
+                    )
+                if time.monotonic() > deadline:
+                    raise ItemFailed(
+                        url,
+                        f"expected the file within {seconds:.0f} s, got {len(content):,} bytes",
+                        "check the network, or host the file nearer",
                     )
             return bytes(content)
     except requests.RequestException as error:
@@ -62,7 +88,8 @@ def put_signed(session: requests.Session, url: str, content: bytes, mime: str) -
     headers = {"Content-Type": mime, "x-ms-blob-type": "BlockBlob"}
     place = url.partition("?")[0]  # the query holds the signature
     try:
-        status = session.put(url, data=content, headers=headers).status_code
+        # A store answers when it holds the whole file, which takes longer than a first byte.
+        status = session.put(url, data=content, headers=headers, timeout=TIMEOUT).status_code
     except requests.RequestException as error:
         raise ItemFailed(
             place, f"upload got no answer ({type(error).__name__})", "upload the subject again"

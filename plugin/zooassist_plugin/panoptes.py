@@ -1,16 +1,9 @@
-"""How do we talk to Panoptes? The only importer of panoptes_client, with its gaps closed.
-
-The client library brings the login, the tokens and the headers; its object layer is left aside,
-because it drops the status of an error, reads subjects one by one, gives page ETags to members of a
-list, and sends Caesar calls to production.
-"""
+"""How do we talk to Panoptes? Calls, pages and resources over the client library's session."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,45 +17,16 @@ from zooassist_plugin.errors import Refused
 from zooassist_plugin.http_session import (
     REMEDIES,
     PlatformRefused,
-    add_timeouts,
     no_answer,
     refusal,
-    timed_session,
 )
+from zooassist_plugin.panoptes_login import ClientError, TimedClient, log_in
 from zooassist_plugin.records import Annotation, Classification, Subject
 from zooassist_plugin.settings import Settings
 from zooassist_plugin.workflow import Workflow
 
 PAGE_SIZE = 100  # Panoptes' maximum
 _ETAG_TRIES = 5
-
-
-@contextmanager
-def _logging_left_alone() -> Iterator[None]:
-    """Panoptes_client calls `logging.basicConfig(level=INFO)` on import; a handler prevents it."""
-    guard = logging.NullHandler()
-    logging.getLogger().addHandler(guard)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(guard)
-
-
-with _logging_left_alone():
-    from panoptes_client.panoptes import Panoptes as _Client
-    from panoptes_client.panoptes import PanoptesAPIException as _ClientError
-
-
-class _TimedClient(_Client):  # type: ignore[misc]
-    """The library's client with timeouts: its constructor already logs in."""
-
-    _timed = False
-
-    def login(self, username: str | None = None, password: str | None = None) -> Any:  # noqa: ANN401
-        if not self._timed:  # an anonymous client tries to log in before every call
-            self._timed = True
-            add_timeouts(self.session)
-        return super().login(username, password)
 
 
 @dataclass(frozen=True)
@@ -82,11 +46,11 @@ class Panoptes:
     does not answer. A token that the server no longer takes is renewed once per call.
     """
 
-    def __init__(self, client: _TimedClient, side: str) -> None:
+    def __init__(self, client: TimedClient, side: str) -> None:
         self._client, self._side = client, side
         # The client is thread-local in the library, and its token refresh is not locked.
         self._lock = threading.Lock()
-        self.media = timed_session()
+        self.media = media.media_session()
 
     def __enter__(self) -> Self:
         return self
@@ -116,12 +80,7 @@ class Panoptes:
         with self._lock:
             if fresh:
                 self._forget_login()
-            try:
-                token = self._client.get_bearer_token()
-            except requests.RequestException as error:
-                raise no_answer(self._side, error, "the login") from error
-            except (_ClientError, KeyError, ValueError, TypeError) as error:
-                raise _login_refused(self._side, error) from error
+            token = self._client.get_bearer_token()
         return None if token is None else str(token)
 
     def _forget_login(self) -> None:
@@ -177,7 +136,7 @@ class Panoptes:
             )
         except requests.RequestException as error:
             raise no_answer(self._side, error, f"{method} {path}") from error
-        except _ClientError as error:
+        except ClientError as error:
             # The library keeps a 5xx answer to itself and raises "… HTTP status code 503 …".
             status = int("".join(filter(str.isdigit, str(error))) or 500)
             raise PlatformRefused(
@@ -315,32 +274,10 @@ def connect(settings: Settings) -> Panoptes:
     Refused
         When the server does not answer or does not take the login.
     """
-    side = f"Panoptes at {settings.panoptes_endpoint}"
-    try:
-        # Empty strings, not None: for None the library would look into the environment by itself.
-        client = _TimedClient(
-            endpoint=settings.panoptes_endpoint,
-            client_id=settings.client_id,
-            username=settings.username or "",
-            password=settings.password or "",
-        )
-    except requests.RequestException as error:
-        raise no_answer(side, error, "the login") from error
-    except (_ClientError, KeyError, ValueError) as error:
-        raise _login_refused(side, error) from error
-    client.client_secret = settings.client_secret
-    panoptes = Panoptes(client, side)
+    client = log_in(settings)
+    panoptes = Panoptes(client, client.side)
     panoptes.token()
     return panoptes
-
-
-def _login_refused(side: str, error: Exception) -> PlatformRefused:
-    said = str(error) if isinstance(error, _ClientError) else "no token in its answer"
-    return PlatformRefused(
-        f"{side} did not take the login ({said}); check PANOPTES_USERNAME and PANOPTES_PASSWORD, "
-        "or PANOPTES_CLIENT_ID and PANOPTES_CLIENT_SECRET",
-        401,
-    )
 
 
 def _moment(text: str | None) -> datetime | None:

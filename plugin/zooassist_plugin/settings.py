@@ -58,6 +58,28 @@ class Settings:
                     f"correct it in the environment or in {CONFIG_FILE}"
                 )
             object.__setattr__(self, name, url.rstrip("/"))
+        self._check_login()
+
+    def _check_login(self) -> None:
+        """Refuse half a login: the connection would be anonymous without a word."""
+        # A client id beside a password is whole: it says through which application one logs in.
+        halves = (
+            ("password", self.password, "username", self.username),
+            ("username", self.username, "password", self.password),
+            ("client_secret", self.client_secret, "client_id", self.client_id),
+            ("client_id", self.client_id, "client_secret", self.client_secret or self.password),
+        )
+        for given, value, wanted, other in halves:
+            if value and not other:
+                raise BadInput(
+                    f"{_variable(given)} is set, {_variable(wanted)} is not: set both, or "
+                    f"neither to stay anonymous (or {given} and {wanted} in {CONFIG_FILE})"
+                )
+
+    @property
+    def has_login(self) -> bool:
+        """Whether there is a login; without one only public resources can be read."""
+        return bool(self.username or self.client_secret)
 
     def __repr__(self) -> str:
         who = self.username or self.client_id or "anonymous"
@@ -68,6 +90,10 @@ class Settings:
         """Whether Caesar runs on this machine (the sandbox), so that it can fetch from loopback."""
         host = urlsplit(self.caesar_endpoint).hostname or ""
         return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def _variable(key: str) -> str:
+    return next(variable for variable, name in VARIABLES.items() if name == key)
 
 
 def _default_caesar(panoptes: str) -> str:

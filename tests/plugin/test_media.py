@@ -10,7 +10,7 @@ from scripted_server import scripted_server
 
 from zooassist_plugin.errors import ItemFailed
 from zooassist_plugin.http_session import add_timeouts
-from zooassist_plugin.media import check_stored, download, put_signed
+from zooassist_plugin.media import check_stored, download, media_session, put_signed
 
 
 @pytest.fixture
@@ -38,6 +38,26 @@ def test_download_stops_at_the_limit(session):
         pytest.raises(ItemFailed, match="at most 999 bytes"),
     ):
         download(session, url, limit=999)
+
+
+def test_download_stops_when_its_time_is_over(session):
+    with (
+        scripted_server([(200, b"x" * 1000)]) as (url, _),
+        pytest.raises(ItemFailed, match="expected the file within 0 s, got 1,000 bytes"),
+    ):
+        download(session, url, seconds=0.0)
+
+
+def test_a_silent_address_is_given_up_after_two_short_tries():
+    with media_session() as session:
+        adapter = session.get_adapter("https://x")
+        longest = sum(adapter._timeout) * (adapter.max_retries.total + 1)
+    assert longest <= 40
+    with scripted_server([(0, b"")]) as (url, seen), requests.Session() as session:
+        add_timeouts(session, timeout=(0.1, 0.1), tries=2, backoff=0.0)
+        with pytest.raises(ItemFailed, match="got no answer"):
+            download(session, url)
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/g.png", "ftp://x/g.png", "not a url"])

@@ -14,6 +14,7 @@ import pytest
 from prefill_project import Prefill, builder_settings, galaxy_png, prefill_project
 from scripted_server import scripted_server
 
+from zooassist_plugin import http_session
 from zooassist_plugin.errors import ItemFailed, Refused
 from zooassist_plugin.http_session import PlatformRefused, add_timeouts
 from zooassist_plugin.panoptes import Panoptes, connect
@@ -263,3 +264,27 @@ def test_a_panoptes_in_trouble_is_asked_again_then_refused(status, expected, tri
         with pytest.raises(Refused, match=expected):
             panoptes.workflow(1)
     assert len(seen) == tries
+
+
+@pytest.mark.parametrize(
+    ("login", "answers", "expected"),
+    [
+        ("password", [(503, b"")], "answered 503 to the login; the other side has trouble"),
+        ("password", [(200, b""), (503, b"<html>")], "not take the login"),
+        ("client", [(500, b"<html>oops</html>")], "answered 500 to the login; the other side has"),
+        ("client", [(429, b"")], "answered 429 to the login; too many requests"),
+        ("client", [(200, b"<html>hello")], "not JSON; check that PANOPTES_ENDPOINT is a Panoptes"),
+        ("client", [(401, b"<html>no")], "did not take the login .no token in its answer.; check"),
+        ("client", [(0, b"")], "did not answer the login in time; check the address"),
+    ],
+)
+def test_a_login_that_fails_says_whose_fault_it_is(monkeypatch, login, answers, expected):
+    monkeypatch.setattr(http_session.add_timeouts, "__defaults__", ((0.3, 0.1), 2, 0.0))
+    with scripted_server(answers) as (url, _):
+        names = (
+            {"username": "builder", "password": "x"}
+            if login == "password"
+            else {"client_id": "app", "client_secret": "x"}
+        )
+        with pytest.raises(Refused, match=expected):
+            connect(Settings(url, url, **names))

@@ -53,3 +53,26 @@ def test_bad_file_is_one_clear_error(tmp_path, content, expected):
     (tmp_path / "assist.toml").write_text(content)
     with pytest.raises(BadInput, match=expected):
         load_settings({})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"PANOPTES_USERNAME": "me"}, "PANOPTES_USERNAME is set, PANOPTES_PASSWORD is not"),
+        ({"PANOPTES_PASSWORD": "x"}, "PANOPTES_PASSWORD is set, PANOPTES_USERNAME is not"),
+        ({"PANOPTES_CLIENT_ID": "x"}, "PANOPTES_CLIENT_ID is set, PANOPTES_CLIENT_SECRET is not"),
+        ({"PANOPTES_CLIENT_SECRET": "x"}, "SECRET is set, PANOPTES_CLIENT_ID is not: set both"),
+    ],
+)
+def test_half_a_login_is_refused(given, expected):
+    with pytest.raises(BadInput, match=expected):
+        load_settings(given)
+
+
+def test_whole_logins_and_none_at_all_are_taken():
+    assert not load_settings({}).has_login
+    assert load_settings({"PANOPTES_USERNAME": "me", "PANOPTES_PASSWORD": "x"}).has_login
+    client = {"PANOPTES_CLIENT_ID": "app", "PANOPTES_CLIENT_SECRET": "x"}
+    assert load_settings(client).has_login
+    through_an_application = {"PANOPTES_USERNAME": "me", "PANOPTES_PASSWORD": "x"}
+    assert load_settings({**through_an_application, "PANOPTES_CLIENT_ID": "app"}).has_login
