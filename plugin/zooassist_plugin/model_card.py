@@ -26,6 +26,7 @@ from zooassist_plugin.label_schema import LabelSchema
 CARD_FILE = "model.json"
 ENCODING_TYPE = "zooassist-model"
 ENCODING_VERSION = "0.1.0"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 # What an output of each kind is called in the graph; a model of that kind must have it.
 MAIN_OUTPUT = {
     "votes": "concentrations",
@@ -129,7 +130,7 @@ class ModelCard(_Record):
     )
     encoding_version: str = Field(default=ENCODING_VERSION, alias="encoding-version")
     producer: str = f"zooassist {__version__}"
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(pattern=r"^[0-9a-f]{16}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     kind: Literal["votes", "mask", "volume", "embedding"]
@@ -208,8 +209,14 @@ class ModelCard(_Record):
                 f"{folder}: expected a model folder with model.json and model.onnx, "
                 f"found no {CARD_FILE}; give the folder that `zooassist train` wrote"
             ) from error
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise BadInput(f"{path}: expected a JSON object, got: {error}") from error
+        except OSError as error:
+            raise BadInput(
+                f"{path}: cannot be read: {error.strerror}; check who may read it"
+            ) from error
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise BadInput(
+                f"{path}: expected a JSON object, got: {error}; copy the folder again"
+            ) from error
         _check_encoding(path, content)
         try:
             return cls.model_validate(content)

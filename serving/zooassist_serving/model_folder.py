@@ -11,19 +11,21 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from zooassist_plugin.bundled import bundled_folders
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import (
+    CARD_FILE,
     MAIN_OUTPUT,
     ModelCard,
     Preprocessing,
     first_problem,
     model_version,
 )
+from zooassist_plugin.output_paths import check_folder_takes_files, temporary_beside, writing
 from zooassist_serving.onnx_proto import GraphTensor, OnnxContents, read_onnx
 
 ONNX_FILE = "model.onnx"
-_HERE = Path(__file__).parent
-BUNDLED: dict[str, Path] = {"galaxy-zoo": _HERE / "bundled" / "galaxy-zoo"}
+BUNDLED: dict[str, Path] = bundled_folders()
 
 # Formats that run code when they are opened, and libraries: a model folder has no use for them.
 UNSAFE_SUFFIXES = {
@@ -77,8 +79,14 @@ def load_model_folder(argument: str | Path) -> ModelFolder:
     onnx_path = path / ONNX_FILE
     try:
         onnx_bytes = onnx_path.read_bytes()
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{path}: expected {ONNX_FILE} beside {CARD_FILE}, found none; copy the folder whole"
+        ) from error
     except OSError as error:
-        raise BadInput(f"{path}: expected {ONNX_FILE}, got: {error.strerror}") from error
+        raise BadInput(
+            f"{onnx_path}: cannot be read: {error.strerror}; check who may read it"
+        ) from error
     _check_graph(path, onnx_bytes, card)
     return ModelFolder(path, card)
 
@@ -96,7 +104,8 @@ def _find(argument: str | Path) -> Path:
     if not path.is_dir():
         raise BadInput(
             f"{text}: expected a model folder or a bundled model ({', '.join(BUNDLED)}), "
-            f"found {'a file' if path.exists() else 'nothing there'}"
+            f"found {'a file' if path.exists() else 'nothing there'}; check the path, or train one "
+            "with `zooassist train votes`"
         )
     return path
 
@@ -223,28 +232,60 @@ def write_model_folder(
     BadInput
         When `out` exists, or graph and card don't fit each other.
     """
-    if out.exists() and not (
-        overwrite and ((out / "model.json").exists() or not any(out.iterdir()))
-    ):
-        raise BadInput(f"{out}: exists already; model folders are immutable, choose another name")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        for name, content in (files or {}).items():
-            if Path(name).name != name:
-                raise BadInput(f"{name!r}: expected a plain file name")
-            (temporary / name).write_bytes(content)
-        (temporary / ONNX_FILE).write_bytes(onnx_bytes)
-        card.write(temporary)
-        load_model_folder(temporary)
-        temporary.chmod(0o755)
-        if out.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-            out.replace(retired)
-            temporary.replace(out)
-            shutil.rmtree(retired)
-        else:
-            temporary.replace(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    check_model_place(out, overwrite=overwrite)
+    for name in files or {}:
+        if Path(name).name != name:
+            raise BadInput(f"{name!r}: expected a plain file name")
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(out)
+        temporary.mkdir()
+        try:
+            for name, content in (files or {}).items():
+                (temporary / name).write_bytes(content)
+            (temporary / ONNX_FILE).write_bytes(onnx_bytes)
+            card.write(temporary)
+            load_model_folder(temporary)
+            if out.exists():
+                retired = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+                out.replace(retired)
+                temporary.replace(out)
+                shutil.rmtree(retired)
+            else:
+                temporary.replace(out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     return ModelFolder(out, card)
+
+
+def check_model_place(out: Path, *, overwrite: bool = False) -> None:
+    """Refuse a place where no model folder can be written; asked before the training, too.
+
+    Parameters
+    ----------
+    overwrite : bool
+        Whether a model folder that is there may be replaced.
+
+    Raises
+    ------
+    BadInput
+        When something else is there, a model is and may not be replaced, or nothing can be
+        written.
+    """
+    if out.name in ("", "-"):
+        raise BadInput(f"{out}: expected a name for the model folder, such as models/first")
+    with writing(out):
+        if out.exists() and not out.is_dir():
+            raise BadInput(f"{out}: expected a folder to make, found a file; choose another name")
+        is_model = (out / CARD_FILE).is_file()
+        if is_model and not overwrite:
+            raise BadInput(
+                f"{out}: a model is there already, and model folders don't change; choose another "
+                "name, or replace it with --overwrite"
+            )
+        if out.is_dir() and not is_model and any(out.iterdir()):
+            raise BadInput(
+                f"{out}: holds files and is no model folder, so it is left as it is; choose "
+                "another name"
+            )
+    check_folder_takes_files(out.parent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +18,11 @@ from zooassist_plugin import __version__
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.model_card import ModelCard
+from zooassist_plugin.output_paths import check_output_file, temporary_beside, writing
 from zooassist_serving.posteriors import Floats
 
 ROWS_PER_GROUP = 1024
+PREDICTIONS_SUFFIX = ".parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,11 @@ class PredictionWriter:
     """Writes predictions as they come; the file appears when all are written, or not at all.
 
     Used as a context manager. Memory is bounded by `ROWS_PER_GROUP` rows.
+
+    Raises
+    ------
+    BadInput
+        When the file cannot be written; found on entering, where possible.
     """
 
     def __init__(self, path: Path, card: ModelCard, *, embedding: bool = False) -> None:
@@ -121,12 +128,12 @@ class PredictionWriter:
         self._schema = arrow_schema(card, features)
         self._embedding = embedding
         self._rows: list[dict[str, Any]] = []
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
 
     def __enter__(self) -> PredictionWriter:
-        if not self._path.parent.is_dir():
-            raise BadInput(f"{self._path.parent}: expected a folder to write into, found none")
-        self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        check_output_file(self._path, PREDICTIONS_SUFFIX)
+        with writing(self._path):
+            self._temporary = temporary_beside(self._path)
+            self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
         return self
 
     def write(self, prediction: Prediction) -> None:
@@ -136,7 +143,9 @@ class PredictionWriter:
             self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        table = pa.Table.from_pylist(self._rows, schema=self._schema)
+        with writing(self._path):
+            self._writer.write_table(table)
         self._rows.clear()
 
     def __exit__(
@@ -146,12 +155,16 @@ class PredictionWriter:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if kind is None and self._rows:
-                self._flush()
-            self._writer.close()
             if kind is None:
-                self._temporary.replace(self._path)
+                if self._rows:
+                    self._flush()
+                with writing(self._path):
+                    self._writer.close()
+                    self._temporary.replace(self._path)
         finally:
+            # A footer that finds no room hides the error that came first; the file goes anyway.
+            with suppress(OSError):
+                self._writer.close()
             self._temporary.unlink(missing_ok=True)
 
 

@@ -91,8 +91,8 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Rgb:
     width, height = image.size
     if width * height > max_pixels:
         raise ImageProblem(
-            f"expected at most {max_pixels / 1e6:.0f} million pixels, got {width} x {height}; "
-            "scale the image down or raise the pixel limit"
+            f"expected at most {max_pixels:,} pixels, got {width} x {height}; scale the image "
+            "down, or raise the limit (--max-pixels of predict and serve)"
         )
     try:
         image.load()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,7 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from zooassist_plugin.errors import BadInput
 from zooassist_serving import model_folder
-from zooassist_serving.model_folder import load_model_folder, write_model_folder
+from zooassist_serving.model_folder import (
+    check_model_place,
+    load_model_folder,
+    write_model_folder,
+)
 from zooassist_serving.onnx_proto import read_onnx
 
 
@@ -73,7 +78,7 @@ def test_changed_graph(folder):
 
 def test_missing_graph_and_missing_card(folder):
     (folder / "model.onnx").unlink()
-    with pytest.raises(BadInput, match=r"expected model\.onnx"):
+    with pytest.raises(BadInput, match=r"expected model\.onnx .* copy the folder whole"):
         load_model_folder(folder)
     (folder / "model.json").unlink()
     with pytest.raises(BadInput, match=r"found no model\.json"):
@@ -173,7 +178,7 @@ def test_existing_folders_are_kept_unless_asked(tmp_path, make_card, make_onnx):
     data, other = make_onnx(), make_onnx(samples=2)
     out = tmp_path / "out"
     write_model_folder(data, make_card(data), out, files={"recipe.json": b"{}"})
-    with pytest.raises(BadInput, match="immutable"):
+    with pytest.raises(BadInput, match="a model is there already"):
         write_model_folder(other, make_card(other, 2), out)
     write_model_folder(other, make_card(other, 2), out, overwrite=True)
     assert load_model_folder(out).card.outputs[0].shape[1] == 2
@@ -181,8 +186,37 @@ def test_existing_folders_are_kept_unless_asked(tmp_path, make_card, make_onnx):
     foreign = tmp_path / "photos"
     foreign.mkdir()
     (foreign / "a.jpg").write_bytes(b"x")
-    with pytest.raises(BadInput, match="exists already"):
+    with pytest.raises(BadInput, match="is no model folder, so it is left as it is"):
         write_model_folder(data, make_card(data), foreign, overwrite=True)
+    assert (foreign / "a.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("-", "expected a name"),
+        (".", "expected a name"),
+        ("file", "found a file"),
+        ("file/model", "expected a folder to write into, found a file|Not a directory"),
+        ("/proc/model", "/proc: cannot be written"),
+    ],
+)
+def test_places_where_no_model_can_be(tmp_path, monkeypatch, out, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(BadInput, match=message):
+        check_model_place(Path(out), overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_empty_folder_becomes_the_model(tmp_path, make_card, make_onnx):
+    data = make_onnx()
+    (tmp_path / "out").mkdir()
+    left = tmp_path / f".out.{2**22 + 7}"  # no process can have this number
+    left.mkdir()
+    write_model_folder(data, make_card(data), tmp_path / "out")
+    assert load_model_folder(tmp_path / "out").card.name == "tiny"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b"])

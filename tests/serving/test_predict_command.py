@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from zooassist_plugin.errors import BadInput
-from zooassist_serving.image_arguments import find_images
+from zooassist_serving.image_arguments import find_images, printable
 from zooassist_serving.predict_command import predict
 
 
@@ -115,9 +118,101 @@ def test_missing_folders_are_usage_errors(tiny_folder, images, tmp_path):
     assert not (tmp_path / "p.parquet").exists()
 
 
-def test_no_images_at_all():
+def test_no_images_at_all(tmp_path):
     with pytest.raises(BadInput, match="expected image files"):
-        find_images(["-"], io.StringIO("\n\n"))
+        find_images(["-"], io.BytesIO(b"\n\n"))
+    with pytest.raises(BadInput, match=r"none\*: expected images .* found none"):
+        find_images([f"{tmp_path}/none*", str(tmp_path)])
+
+
+def test_an_argument_without_images_is_a_line_and_the_rest_goes_on(tiny_folder, images, tmp_path):
+    (images / "gone.png").symlink_to(tmp_path / "nothing.png")
+    (images / "folder.jpg").mkdir()
+    out = tmp_path / "p.parquet"
+    arguments = (f"{tmp_path}/none*", images / "folder.jpg", images)
+    result = run(tiny_folder, out, *arguments)
+    assert result.exit_code == 1
+    assert "2 of 5 images predicted" in result.stdout
+    lines = result.stderr.splitlines()
+    for name, words in (("none*", "found none"), ("folder.jpg", "found none"), ("gone.png", "No")):
+        (line,) = [line for line in lines if f"/{name}: " in line]
+        assert words in line
+    rows = {row["image"].rpartition("/")[2]: row["error"] for row in pq.read_table(out).to_pylist()}
+    assert [name for name, error in rows.items() if error is None] == ["a.png", "b.JPG"]
+
+
+def test_names_that_are_no_text(tiny_folder, tmp_path, png):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    Path(os.fsdecode(name)).write_bytes(png("red"))
+    listed = name + b"\n" + b"a\0b.png\n" + b"x" * 300 + b".png\n"
+    out = tmp_path / "p.parquet"
+    result = run(tiny_folder, out, "-", stdin=listed)
+    assert result.exit_code == 1, result.output
+    good, zero, long = pq.read_table(out).to_pylist()
+    assert good["image"].endswith("caf\\xe9.png")
+    assert good["error"] is None
+    assert zero["image"] == "a\\x00b.png"
+    assert "zero byte" in zero["error"]
+    assert "name too long" in long["error"]
+    assert printable("a\x1b[2J\udce9.png") == "a\\x1b[2J\\xe9.png"
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("-", "standard output"),
+        ("p.csv", r"name it p\.parquet"),
+        ("p", r"ends with \.parquet"),
+        ("fifo", "found a device, pipe or socket"),
+        ("/dev/null", "found a device, pipe or socket"),
+        (".", "found a folder"),
+        ("images/a.png/p.parquet", "Not a directory|expected a folder"),
+        ("/proc/p.parquet", "cannot be written"),
+        (f"{'x' * 300}.parquet", "cannot be written: File name too long"),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused_before_any_work(
+    tiny_folder, images, tmp_path, monkeypatch, out, message
+):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    monkeypatch.setattr("zooassist_serving.predict_command.load_model_folder", lambda *_: 1 / 0)
+    result = run(tiny_folder, out, images)
+    assert isinstance(result.exception, BadInput), result.output
+    assert re.search(message, str(result.exception))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "images"]
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tiny_folder, images, tmp_path):
+    """A limit on the size of files stands in for the disk."""
+    script = (
+        "import resource, sys; from zooassist_plugin.cli import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); main()"
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    arguments = ("predict", str(tiny_folder.path), str(images), "--out", str(out / "p.parquet"))
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error")]
+    assert "p.parquet: cannot be written: File too large; make room there" in line
+    assert "Traceback" not in done.stderr
+    assert list(out.iterdir()) == []
+
+
+def test_pixel_limit_has_to_be_a_number_of_pixels(tiny_folder, images, tmp_path):
+    out = tmp_path / "p.parquet"
+    assert run(tiny_folder, out, images, "--max-pixels", -10).exit_code == 2
+    result = run(tiny_folder, out, images, "--max-pixels", 10)
+    assert "expected at most 10 pixels, got 20 x 20" in result.stderr
+    assert "--max-pixels" in result.stderr
 
 
 def test_from_the_shell(tiny_folder, images, tmp_path):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -94,6 +97,18 @@ def test_missing_folder(tiny_folder, tmp_path):
     writer = PredictionWriter(tmp_path / "no" / "p.parquet", tiny_folder.card)
     with pytest.raises(BadInput, match="expected a folder"):
         writer.__enter__()
+
+
+def test_what_a_killed_process_left_goes_and_what_a_living_one_writes_stays(tiny_folder, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine, others = tmp_path / f".p.parquet.{ended.pid}", tmp_path / f".other.parquet.{ended.pid}"
+    living = tmp_path / f".p.parquet.{os.getppid()}"
+    for path in (mine, others, living):
+        path.write_bytes(b"half")
+    with PredictionWriter(tmp_path / "p.parquet", tiny_folder.card):
+        pass
+    assert set(tmp_path.iterdir()) == {others, living, tmp_path / "p.parquet"}
 
 
 def test_json_form(tiny_folder):
