@@ -21,7 +21,7 @@ from zooassist_exporters.reductions.masks.instances import (
 )
 from zooassist_exporters.reductions.masks.methods import METHODS, Quorum, method_named
 from zooassist_exporters.reductions.masks.overlay import overlay
-from zooassist_exporters.reductions.masks.staple import staple, surroundings
+from zooassist_exporters.reductions.masks.staple import background_of, staple
 from zooassist_exporters.reductions.masks.strokes import join_strokes
 from zooassist_exporters.reductions.masks.volunteer import HOLE, Covered, Outline, covered
 from zooassist_plugin.errors import BadInput
@@ -221,7 +221,7 @@ class TestStaple:
         expected = SimpleITK.GetArrayFromImage(oracle.Execute(images))
         drawn = overlay([Patch(0, 0, mask) for mask in masks])
         size = Size(30, 24)
-        found = staple(drawn, surroundings(drawn, size, 100), prior_weight=0)
+        found = staple(drawn, background_of(drawn, size, 1e9), prior_weight=0)
         probability = np.zeros(truth.shape)
         place = np.s_[drawn.box.top : drawn.box.bottom, drawn.box.left : drawn.box.right]
         probability[place] = drawn.spread(found.probability)
@@ -257,12 +257,17 @@ class TestStaple:
 
     def test_nobody_drew(self):
         assert decided("staple", [EMPTY, EMPTY]).area == 0
-        assert surroundings(overlay([EMPTY]), SIZE) == 0
+        assert background_of(overlay([EMPTY]), SIZE) == 0
 
-    def test_surroundings_end_at_the_image(self):
-        drawn = overlay([rasterise(box(0, 2, 4, 4), SIZE)])
-        assert surroundings(drawn, SIZE, 0.5) == 6 * 4 - 4 * 2
-        assert surroundings(drawn, SIZE, 0.0) == 0
+    def test_background_counts_as_far_as_it_is_as_large_as_what_was_drawn(self):
+        drawn = overlay([rasterise(box(0, 2, 4, 4), SIZE), rasterise(box(2, 2, 6, 4), SIZE)])
+        assert background_of(drawn, SIZE) == 12
+        assert background_of(drawn, SIZE, 9.0) == 8 * 6 - 12
+
+    def test_the_size_of_the_image_makes_no_difference(self):
+        patches = THREE[:2]
+        results = [decided("staple", patches, size=Size(*sides)) for sides in ((9, 9), (999, 999))]
+        assert np.array_equal(results[0].cells, results[1].cells)
 
 
 class TestObjects:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zooassist_exporters.mask_patch import Size
 from zooassist_exporters.reductions.masks.overlay import Overlay
-from zooassist_exporters.reductions.masks.staple import staple, surroundings
+from zooassist_exporters.reductions.masks.staple import background_of, staple
 from zooassist_plugin.errors import BadInput
 
 # Sums of volunteers' shares are not exact; a share is reached when it is missed by less.
@@ -119,7 +119,7 @@ def by_votes(drawn: Overlay, size: Size, quorum: Quorum) -> Decision:
 
 def by_staple(drawn: Overlay, size: Size, quorum: Quorum) -> Decision:
     """Choose the pixels that are more likely object than not, trusting good volunteers more."""
-    found = staple(drawn, surroundings(drawn, size))
+    found = staple(drawn, background_of(drawn, size))
     return Decision(found.probability >= 0.5, found.probability)
 
 

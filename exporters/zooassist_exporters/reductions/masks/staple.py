@@ -5,8 +5,8 @@ each volunteer covers a pixel of the object with probability p (sensitivity) and
 the background with probability q (specificity); expectation maximisation estimates p, q and the
 probability of every pixel to belong to the object.
 
-Two known weaknesses are met. The share of background decides the result, so only the surroundings
-of what was drawn count. And single pixels are no independent evidence, so that with few volunteers
+Two known weaknesses are met. The share of background decides the result, so background counts only
+as far as it is as large as what was drawn, however empty the image. And single pixels are no independent evidence, so that with few volunteers
 the estimates run to the one whose outline is largest or smallest: p and q get a Beta prior, worth a
 share of the pixels (Commowick and Warfield 2010, "Estimation of inferior performance by MAP
 STAPLE"). With ``prior_weight=0`` it is the algorithm of 2004.
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from zooassist_exporters.mask_patch import Size
 from zooassist_exporters.reductions.masks.overlay import Overlay
 
-# Around what was drawn, on each side, as a share of its height and width.
-MARGIN: Final = 0.1
+# Pixels of background that count, per pixel that anybody drew.
+BACKGROUND: Final = 1.0
 PRIOR_ACCURACY: Final = 0.9
-PRIOR_WEIGHT: Final = 0.5
+PRIOR_WEIGHT: Final = 0.25
 MOST_ROUNDS: Final = 200
 TOLERANCE: Final = 1e-7
 # No volunteer is held to be infallible: keeps every logarithm finite.
@@ -71,7 +71,7 @@ def staple(
     drawn : Overlay
         Of all volunteers who saw the frame.
     background : int
-        Pixels outside the overlay's box that count as left out by everybody; see `surroundings`.
+        How many pixels that nobody drew count; see `background_of`.
     prior_accuracy : float
         What sensitivity and specificity are held to be before anything was seen; also the start.
     prior_weight : float
@@ -79,7 +79,7 @@ def staple(
     """
     votes = drawn.votes.astype(np.float64)
     pixels = drawn.pixels.astype(np.float64)
-    pixels[0] += background
+    pixels[0] = background
     start = np.full(drawn.volunteers, prior_accuracy)
     # The chance of any pixel to belong to the object: the mean of all masks, as in 2004.
     share = float(pixels @ drawn.share) / max(1.0, pixels.sum())
@@ -100,14 +100,10 @@ def staple(
     return Staple(probability, sensitivity, specificity, rounds, change <= TOLERANCE)
 
 
-def surroundings(drawn: Overlay, size: Size, margin: float = MARGIN) -> int:
-    """Return how many pixels lie around the overlay's box, within the margin and the image."""
-    box = drawn.box
-    rows, columns = box.shape
-    down, across = round(rows * margin), round(columns * margin)
-    height = min(box.bottom + down, size.height) - max(box.top - down, 0)
-    width = min(box.right + across, size.width) - max(box.left - across, 0)
-    return height * width - rows * columns if rows * columns else 0
+def background_of(drawn: Overlay, size: Size, ratio: float = BACKGROUND) -> int:
+    """Return how many pixels of background count: as many as were drawn, or all that are left."""
+    touched = int(drawn.pixels[1:].sum())
+    return min(round(ratio * touched), size.width * size.height - touched)
 
 
 def _expected(votes: Floats, prior: float, sensitivity: Floats, specificity: Floats) -> Floats:
