@@ -14,12 +14,12 @@ from zooassist_exporters.images import FolderImages, SubjectMedia
 from zooassist_exporters.label_schema_file import read_label_schema
 from zooassist_exporters.marks_command import marks
 from zooassist_exporters.problems import ProblemList
-from zooassist_exporters.rules import REPEATS, Repeats, Rules
+from zooassist_exporters.rule_options import rule_options
+from zooassist_exporters.rules import Rules
 from zooassist_exporters.subjects_file import read_locations
 from zooassist_exporters.votes_csv import read_votes_csv
 from zooassist_exporters.votes_csv_export import export_votes_table, open_images
 from zooassist_exporters.votes_export import VotesInput, VotesReport, export_votes
-from zooassist_plugin.errors import BadInput
 from zooassist_plugin.platform_exports import EXPORT_INTERVAL
 from zooassist_plugin.progress import progress
 from zooassist_plugin.settings import load_settings
@@ -79,28 +79,9 @@ def classifications(workflow: int, out: Path, kind: str, wait: float, max_age: f
 @click.argument("file")
 @OUT
 @click.option("--workflows", type=click.Path(), help="The project's workflow export (CSV).")
-@click.option("--workflow-id", type=int, help="Count this workflow only.")
+@rule_options
 @click.option(
-    "--repeats",
-    type=click.Choice(REPEATS),
-    default="first",
-    show_default=True,
-    help="Which classifications of one volunteer on one subject count.",
-)
-@click.option("--gold-standard", is_flag=True, help="Count experts' gold standard too.")
-@click.option("--live-only", is_flag=True, help="Leave out what was made before the launch.")
-@click.option(
-    "--map",
-    "names",
-    multiple=True,
-    metavar="TASK=NAME",
-    help="Name a question: T0.0.0=smooth-or-featured.",
-)
-@click.option(
-    "--reworded",
-    multiple=True,
-    metavar="TASK",
-    help="The question of this task was only reworded between versions.",
+    "--workers", type=click.IntRange(min=1), help="Threads to read with (default: all cores)."
 )
 @click.option("--like", metavar="MODEL", help="Use the label columns of this model folder or tree.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder with the subjects' images.")
@@ -112,12 +93,8 @@ def votes(
     file: str,
     out: Path,
     workflows: str | None,
-    workflow_id: int | None,
-    repeats: Repeats,
-    gold_standard: bool,
-    live_only: bool,
-    names: tuple[str, ...],
-    reworded: tuple[str, ...],
+    rules: Rules,
+    workers: int | None,
     like: str | None,
     images: Path | None,
     subjects: str | None,
@@ -126,14 +103,6 @@ def votes(
     """Count the votes in the classification export FILE (- is standard input)."""
     if images is not None and subjects is not None:
         raise click.UsageError("give --images or --subjects, not both")
-    rules = Rules(
-        workflow_id=workflow_id,
-        repeats=repeats,
-        gold_standard=gold_standard,
-        live_only=live_only,
-        names=_names(names),
-        reworded=frozenset(reworded),
-    )
     problems = ProblemList()
     with ExitStack() as stack:
         given = VotesInput(
@@ -141,6 +110,7 @@ def votes(
             workflows=workflows,
             like=None if like is None else read_label_schema(like),
             images=None if images is None else FolderImages(images),
+            workers=workers,
             progress=stack.enter_context(progress()),
         )
         if subjects is not None:
@@ -199,16 +169,6 @@ def training_set(
         start = stack.enter_context(progress())
         report = export_votes_table(table, out, source, overwrite=overwrite, progress=start)
     _finish(context, report)
-
-
-def _names(pairs: tuple[str, ...]) -> dict[str, str]:
-    names = {}
-    for pair in pairs:
-        task, mark, name = pair.partition("=")
-        if not (task and mark and name):
-            raise BadInput(f"--map: expected TASK=NAME such as T0=smooth-or-featured, got {pair!r}")
-        names[task] = name
-    return names
 
 
 def _finish(context: click.Context, report: VotesReport) -> None:

@@ -15,12 +15,13 @@ LAST: Final = 2**31
 
 @dataclass(frozen=True)
 class VersionRanges:
-    """Workflow versions, as pairs of the first and the last that is meant.
+    """Workflow versions: what was asked for, and pairs of the first and the last that is meant.
 
     Versions are pairs of integers, never fractions: 12.10 is the tenth minor version of 12, and
     neither 12.1 nor 12.100.
     """
 
+    text: str
     ranges: tuple[tuple[Version, Version], ...]
 
     @classmethod
@@ -37,14 +38,14 @@ class VersionRanges:
         >>> "28.7" in VersionRanges.parse("28.*"), "12.1" in VersionRanges.parse("12.10,13")
         (True, False)
         """
-        return cls(tuple(_range(part.strip(), text) for part in text.split(",")))
+        return cls(text, tuple(_range(part.strip(), text) for part in text.split(",")))
 
     def __contains__(self, text: object) -> bool:
         version = Version.parse(text) if isinstance(text, str) else None
         return version is not None and any(first <= version <= last for first, last in self.ranges)
 
     def __str__(self) -> str:
-        return ",".join(f"{first}-{last}" for first, last in self.ranges)
+        return self.text
 
 
 def _range(part: str, text: str) -> tuple[Version, Version]:

@@ -104,3 +104,47 @@ def test_training_set_of_a_votes_csv(tmp_path):
     result = CliRunner().invoke(export, [*arguments, "--overwrite", "--no-images"])
     assert result.exit_code == 0
     assert not read_training_set(tmp_path / "set").has_image(0)
+
+
+def test_every_rule_is_an_option_and_recorded(tmp_path, exports, row, answer):
+    file = exports.classifications(
+        row(1, [answer("Yes")], created_at="2026-06-01 23:00:00 UTC"),
+        row(2, [answer("Yes")], user="bob", created_at="2026-06-02 23:00:00 UTC"),
+        row(3, [answer("Yes")], user="cyd", created_at="2026-06-03 00:00:00 UTC"),
+        row(4, [answer("Yes")], user="dan", created_at="2026-06-02 12:00:00 UTC"),
+    )
+    out, team = tmp_path / "set", tmp_path / "team.txt"
+    team.write_text("dan\n\n")
+    done = zooassist(
+        *("votes", file, "--out", out, "--from", "2026-06-02", "--to", "2026-06-02"),
+        *("--versions", "2.*", "--exclude-user", f"@{team}", "--exclude-user", "eve"),
+        *("--min-classifications", "1", "--max-classifications", "5", "--part", "2/2"),
+        *("--not-seen-before", "--live-only", "--workers", "1", "--survey-answers"),
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found = read_training_set(out)
+    assert found.counts.tolist() == [[1]]
+    options = found.manifest["options"]
+    assert {key: options[key] for key in ("since", "before", "versions", "part")} == {
+        "since": "2026-06-02T00:00:00+00:00",
+        "before": "2026-06-03T00:00:00+00:00",
+        "versions": "2.*",
+        "part": "2/2",
+    }
+    assert (options["seen_before"], options["survey_answers"]) == (False, True)
+    assert options["left_out"]["excluded volunteer"] == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--from", "1/6/2026", "--from: expected a date such as 2026-06-01"),
+        ("--part", "half", "--part: expected K/N such as 1/4, got 'half'"),
+        ("--exclude-user", "@nowhere.txt", "cannot read it: No such file or directory"),
+    ],
+)
+def test_options_that_say_nothing(tmp_path, exports, row, answer, option, value, message):
+    file = exports.classifications(row(1, [answer("Yes")]))
+    done = zooassist("votes", file, "--out", tmp_path / "set", option, value)
+    assert done.returncode == 2
+    assert message in done.stderr.decode()
