@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -14,13 +15,17 @@ import requests
 
 from zooassist_plugin.errors import Refused
 from zooassist_plugin.http_session import PlatformRefused
+from zooassist_plugin.output_path import check_parent
 
 if TYPE_CHECKING:
     from zooassist_plugin.panoptes import Panoptes
 
+logger = logging.getLogger(__name__)
+
 # Panoptes cancels a second job within 24 hours and leaves its state at "creating" for ever.
 EXPORT_INTERVAL = timedelta(hours=24)
 READY = ("ready", "finished")
+SECONDS_BETWEEN_LINES = 30.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ def fetch(
     wait: float = 3600.0,
     poll: float = 2.0,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    say: Callable[[str], None] = logger.info,
 ) -> Path:
     """Bring an export into the file `out` (UTF-8 CSV, unpacked).
 
@@ -85,24 +91,60 @@ def fetch(
     ----------
     wait, poll : float
         Seconds to wait for the export at most, and between two looks.
+    say : callable
+        Takes a line: which export is used again, and every half minute what is waited for.
 
     Raises
     ------
+    BadInput
+        When the folder of `out` is not there.
     Refused
-        When the export fails, is not ready in time, or cannot be downloaded.
+        When the export fails, is not ready in time, or cannot be downloaded; and when a newer one
+        than the ready one is wanted before Panoptes would make it.
     """
+    check_parent(out)
     name = f"the {kind} export of {resource[:-1]} {identifier}"
     found = describe(panoptes, resource, identifier, kind)
     age = timedelta.max if found is None else now() - found.updated_at
-    if found is None or found.state not in READY or age >= max_age:
+    if found is not None and found.state in READY and age < EXPORT_INTERVAL:
+        _use_again(found, age, max_age, name, say)
+    elif found is None or found.state not in READY or age >= max_age:
         # One that is being made is waited for, unless it was dropped so long ago that another
         # request is allowed again.
         making = found is not None and found.state not in (*READY, "failed")
-        if not making or age >= EXPORT_INTERVAL:
+        if making and age < EXPORT_INTERVAL:
+            say(f"{name} is being made already; waiting for up to {wait:.0f} s")
+        else:
             request(panoptes, resource, identifier, kind)
-        found = _wait(panoptes, resource, identifier, kind, wait, poll, name)
+            say(f"{name} is requested; waiting for up to {wait:.0f} s")
+        found = _wait(panoptes, resource, identifier, kind, wait, poll, name, say)
+    else:
+        say(f"using {name} of {_hour(found.updated_at)}; what came later is not in it")
     _download(panoptes, found.url, out, name)
     return out
+
+
+def _use_again(
+    found: Export, age: timedelta, max_age: timedelta, name: str, say: Callable[[str], None]
+) -> None:
+    """Say that a ready export is used again, or refuse to ask for another one too soon.
+
+    A request that Panoptes drops would also take away the export that is ready.
+    """
+    made, free = _hour(found.updated_at), _hour(found.updated_at + EXPORT_INTERVAL)
+    if age >= max_age:
+        raise Refused(
+            f"{name} was made at {made}, and Panoptes makes one per day: the next can be requested "
+            f"from {free} on. Run again then, or take this one with a longer --max-age"
+        )
+    say(
+        f"using {name} of {made}; what came later is not in it. Panoptes makes one per day, the "
+        f"next from {free} on"
+    )
+
+
+def _hour(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _wait(
@@ -113,26 +155,29 @@ def _wait(
     wait: float,
     poll: float,
     name: str,
+    say: Callable[[str], None],
 ) -> Export:
-    deadline = time.monotonic() + wait
+    began = told = time.monotonic()
     while True:
         found = describe(panoptes, resource, identifier, kind)
         if found is not None and found.state in READY:
             return found
         if found is not None and found.state == "failed":
             raise Refused(f"{name} failed on the server; request it again in the project builder")
-        if time.monotonic() >= deadline:
-            state = "absent" if found is None else repr(found.state)
+        state, now = "absent" if found is None else repr(found.state), time.monotonic()
+        if now >= began + wait:
             raise Refused(
                 f"{name} is still {state} after {wait:.0f} s. Panoptes makes one export per day "
                 "and drops further requests without a word; run again later, or download the last "
                 "one from the project builder and give the file"
             )
+        if now >= told + SECONDS_BETWEEN_LINES:
+            told = now
+            say(f"{name} is {state}, {now - began:.0f} of {wait:.0f} s")
         time.sleep(poll)
 
 
 def _download(panoptes: Panoptes, url: str, out: Path, name: str) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file, panoptes.media.get(url, stream=True) as response:

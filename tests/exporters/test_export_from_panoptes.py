@@ -67,6 +67,10 @@ def test_from_panoptes_to_a_training_set(tmp_path, monkeypatch):
             arguments += ["--out", str(tmp_path / f"{kind}.csv"), "--wait", "60"]
             result = CliRunner().invoke(export, arguments, catch_exceptions=False)
             assert result.exit_code == 0
+            assert f"the {kind} export of" in result.stderr
+        result = CliRunner().invoke(export, arguments, catch_exceptions=False)
+        assert "using the workflows export" in result.stderr
+        assert "the next from" in result.stderr
         result = CliRunner().invoke(
             export,
             [

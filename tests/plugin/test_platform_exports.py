@@ -10,9 +10,9 @@ import pytest
 from prefill_project import SMOOTH_TASKS, builder_settings
 from scripted_server import scripted_server
 
-from zooassist_plugin.errors import Refused
+from zooassist_plugin.errors import BadInput, Refused
 from zooassist_plugin.panoptes import Panoptes, connect
-from zooassist_plugin.platform_exports import describe, fetch
+from zooassist_plugin.platform_exports import describe, fetch, request
 from zooassist_plugin.project_building import create_project, create_workflow
 from zooassist_plugin.sandbox.server import running_sandbox
 from zooassist_plugin.settings import Settings
@@ -51,6 +51,7 @@ def bring(panoptes: Panoptes, out: Path, clock: Clock, **options: object) -> Pat
 
 def test_a_first_export_is_requested_waited_for_and_unpacked(panoptes, tmp_path, clock):
     assert describe(panoptes, "projects", 1, "workflows") is None
+    (tmp_path / "a").mkdir()
     out = bring(panoptes, tmp_path / "a" / "workflows.csv", clock)
     assert "Größe" in out.read_text(encoding="utf-8")
     assert [path.name for path in out.parent.iterdir()] == ["workflows.csv"]
@@ -67,13 +68,52 @@ def test_a_ready_export_is_used_again_for_a_day(panoptes, tmp_path, clock):
     assert describe(panoptes, "projects", 1, "workflows").updated_at > first.updated_at
 
 
-def test_a_request_that_the_server_drops_ends_with_the_reason(panoptes, tmp_path, clock):
+def test_which_export_is_used_and_what_is_waited_for_is_said(panoptes, tmp_path, clock):
+    said: list[str] = []
+    bring(panoptes, tmp_path / "w.csv", clock, say=said.append)
+    assert said == ["the workflows export of project 1 is requested; waiting for up to 10 s"]
+    made = describe(panoptes, "projects", 1, "workflows").updated_at
+    clock.shift = timedelta(hours=2)
+    bring(panoptes, tmp_path / "w.csv", clock, say=said.append)
+    assert said[1].startswith(f"using the workflows export of project 1 of {made:%Y-%m-%d %H:%M} U")
+    assert f"next from {made + timedelta(hours=24):%Y-%m-%d %H:%M} UTC on" in said[1]
+    clock.shift = timedelta(hours=30)
+    bring(panoptes, tmp_path / "w.csv", clock, say=said.append, max_age=timedelta(hours=48))
+    assert said[2].endswith("what came later is not in it")
+
+
+def test_another_export_too_soon_is_refused_and_the_ready_one_stays(panoptes, tmp_path, clock):
     bring(panoptes, tmp_path / "w.csv", clock)
+    made = describe(panoptes, "projects", 1, "workflows")
+    with pytest.raises(Refused, match=r"one per day: the next can be requested from 20.* UTC on"):
+        bring(panoptes, tmp_path / "new.csv", clock, max_age=timedelta(0))
+    assert describe(panoptes, "projects", 1, "workflows") == made
+    assert not (tmp_path / "new.csv").exists()
+    bring(panoptes, tmp_path / "w.csv", clock)
+
+
+def test_a_request_that_the_server_drops_ends_with_the_reason(
+    panoptes, tmp_path, clock, monkeypatch
+):
+    bring(panoptes, tmp_path / "w.csv", clock)
+    request(panoptes, "projects", 1, "workflows")  # somebody else's, too soon
+    monkeypatch.setattr("zooassist_plugin.platform_exports.SECONDS_BETWEEN_LINES", 0.1)
+    said: list[str] = []
     with pytest.raises(Refused, match=r"still 'creating' after 0 s.*one export per day"):
-        bring(panoptes, tmp_path / "w.csv", clock, max_age=timedelta(0), wait=0.3)
+        bring(panoptes, tmp_path / "w.csv", clock, wait=0.3, say=said.append)
+    assert "is being made already" in said[0]
+    assert said[1] == "the workflows export of project 1 is 'creating', 0 of 0 s"
     # It stays "creating" for ever; a day later it is asked for again.
     clock.shift = timedelta(hours=25)
     bring(panoptes, tmp_path / "w.csv", clock)
+
+
+def test_a_folder_that_is_not_there_is_named_before_anything_is_requested(
+    panoptes, tmp_path, clock
+):
+    with pytest.raises(BadInput, match="none: expected a folder to write"):
+        bring(panoptes, tmp_path / "none" / "w.csv", clock)
+    assert describe(panoptes, "projects", 1, "workflows") is None
 
 
 def test_a_project_that_is_not_there_is_told_from_one_never_exported(panoptes, tmp_path, clock):
@@ -106,6 +146,7 @@ def test_states_that_the_client_library_waits_on_for_ever(tmp_path, state, expec
 
 
 def test_a_dead_link_leaves_no_file(tmp_path):
+    (tmp_path / "out").mkdir()
     with scripted_server([(404, b"")]) as (dead, _):
         moment = datetime.now(UTC).isoformat()
         media = (
