@@ -112,9 +112,9 @@ def test_unknown_models(client, png, name):
 
 def test_wrong_method_and_wrong_path(client):
     response = client.get(PREDICT)
-    check_problem(response, 405, "method is not allowed")
+    check_problem(response, 405, "expected POST here, got GET")
     assert "POST" in response.headers["Allow"]
-    check_problem(client.get("/nowhere"), 404, "not found")
+    check_problem(client.get("/nowhere"), 404, "nothing at /nowhere; /v1/models lists")
 
 
 def test_token(plane, png):
@@ -127,6 +127,9 @@ def test_token(plane, png):
     assert client.get("/v1/models").status_code == 401
     assert client.get("/nowhere").status_code == 401, "do not say what exists"
     assert client.post(PREDICT, data=png("red"), headers=AUTH).status_code == 200
+    options = client.options(PREDICT)
+    assert (options.status_code, options.get_data()) == (200, b"")
+    assert "POST" in options.headers["Allow"]
 
 
 def test_an_error_of_ours_is_a_problem_without_traceback(tiny_folder, png, monkeypatch, caplog):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -87,3 +90,17 @@ def test_options_are_checked(tiny_folder):
         OnnxRuntime(tiny_folder.onnx_path, device="tpu")
     with pytest.raises(BadInput, match="threads"):
         OnnxRuntime(tiny_folder.onnx_path, threads=0)
+
+
+def test_nothing_is_told_to_anybody(tiny_folder, tmp_path):
+    """onnxruntime's telemetry would keep a number for this machine in the user's home."""
+    script = (
+        "import sys; from pathlib import Path; import numpy;"
+        "from zooassist_serving.runtime import OnnxRuntime;"
+        "OnnxRuntime(Path(sys.argv[1])).run(numpy.zeros((1, 16, 16, 3), dtype=numpy.uint8))"
+    )
+    environment = {key: v for key, v in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "CI": ""}
+    command = [sys.executable, "-c", script, str(tiny_folder.onnx_path)]
+    subprocess.run(command, env=environment, check=True, timeout=60)
+    assert list(tmp_path.rglob("*")) == []

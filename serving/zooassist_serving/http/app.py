@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from http import HTTPStatus
 
 import orjson
@@ -14,6 +15,7 @@ from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.http.auth import require_token
 from zooassist_serving.http.bodies import items_of
 from zooassist_serving.http.media import MediaFetcher
+from zooassist_serving.http.models_to_serve import SkippedModel
 from zooassist_serving.http.problems import Problem, problem_response, register_problems
 from zooassist_serving.predictions import json_of
 
@@ -26,6 +28,7 @@ def create_app(
     token: str | None,
     media_origins: Sequence[str] = (),
     max_body: int = MAX_BODY_BYTES,
+    skipped: Sequence[SkippedModel] = (),
 ) -> Flask:
     """Make the application.
 
@@ -37,6 +40,9 @@ def create_app(
         Where subject media may be fetched from; none by default.
     max_body : int
         Largest request body, and largest fetched file, in bytes.
+    skipped : sequence of SkippedModel
+        Models that were asked for and are not sound. ``/ready``, which needs no token, says how
+        many; ``/v1/models`` says which, and why.
     """
     app = Flask("zooassist_serving", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body
@@ -61,11 +67,12 @@ def create_app(
             return problem_response(
                 HTTPStatus.SERVICE_UNAVAILABLE, "models are being loaded", {"Retry-After": "1"}
             )
-        return _json({"ready": True})
+        return _json({"ready": True, "models": len(plane.names), "skipped": len(skipped)})
 
     @app.get("/v1/models")
     def models() -> Response:
-        return _json({"models": [_summary(plane.metadata(name)) for name in plane.names]})
+        served = [_summary(plane.metadata(name)) for name in plane.names]
+        return _json({"models": served, "skipped": [asdict(each) for each in skipped]})
 
     @app.get("/v1/models/<name>")
     def model(name: str) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+import logging
 import secrets
 from dataclasses import dataclass
 from functools import partial
@@ -12,13 +12,16 @@ import click
 from flask import Flask
 
 from zooassist_plugin.errors import BadInput
-from zooassist_plugin.model_card import CARD_FILE
 from zooassist_serving.dataplane import DataPlane
+from zooassist_serving.http.address import address_to_listen_on, is_loopback
 from zooassist_serving.http.app import MAX_BODY_BYTES, create_app
-from zooassist_serving.model_folder import BUNDLED, ModelFolder, load_model_folder
+from zooassist_serving.http.media import origin_of
+from zooassist_serving.http.models_to_serve import SkippedModel, find_models
+from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.preprocessing import MAX_PIXELS
 
 BLOCKING_THREADS = 16
+EXAMPLE_ORIGIN = "https://panoptes-uploads.zooniverse.org"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Worker:
     media_origins: tuple[str, ...]
     max_body: int
     max_pixels: int
+    skipped: tuple[SkippedModel, ...] = ()
 
 
 def worker_app(worker: Worker) -> Flask:
@@ -46,66 +50,67 @@ def worker_app(worker: Worker) -> Flask:
         token=worker.token,
         media_origins=worker.media_origins,
         max_body=worker.max_body,
+        skipped=worker.skipped,
     )
 
 
-def find_models(root: Path | None, names: tuple[str, ...]) -> list[ModelFolder]:
-    """Verify the models to serve: those named, those under a folder, else those bundled.
-
-    Raises
-    ------
-    BadInput
-        When one is not sound, two share a name, or there is none.
-    """
-    arguments: list[str | Path] = list(names)
-    if root is not None:
-        if (root / CARD_FILE).exists():
-            arguments.append(root)
-        arguments += sorted(path.parent for path in root.glob(f"*/{CARD_FILE}"))
-    if not names and root is None:
-        arguments = [name for name, path in BUNDLED.items() if (path / CARD_FILE).exists()]
-    if not arguments:
-        raise BadInput(
-            f"{root or 'bundled models'}: expected model folders, found none; "
-            "give --models DIR or --model NAME"
-        )
-    folders = [load_model_folder(argument) for argument in arguments]
-    DataPlane(folders)
-    return folders
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@click.command(epilog="Example: zooassist serve --model galaxy-zoo --port 8000")
+@click.command(
+    epilog="""\b
+Examples:
+  zooassist serve --port 8000
+  zooassist serve --models models/ --allow-media https://panoptes-uploads.zooniverse.org
+  curl -H "Authorization: Bearer $TOKEN" --data-binary @galaxy.jpg \\
+    http://127.0.0.1:8000/v1/models/galaxy-zoo/predict"""
+)
 @click.option(
     "--models",
     "root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of model folders.",
+    help="A folder of model folders. Default: the bundled models.",
 )
 @click.option("--model", "names", multiple=True, help="A model folder or a bundled name.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="TCP port."
+)
 @click.option("--token", envvar="ZOOASSIST_TOKEN", help="Default: a new one, printed at start.")
 @click.option("--no-auth", is_flag=True, help="Ask for no token; on loopback only.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Processes, each with all models.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Per worker. Default: all cores.")
-@click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    type=click.Choice(["cpu", "cuda"]),
+    help="Where the graphs run; cuda needs zooassist[gpu].",
+)
 @click.option(
     "--allow-media",
     "media_origins",
     multiple=True,
     metavar="ORIGIN",
-    help="Fetch subject media from here, e.g. https://panoptes-uploads.zooniverse.org.",
+    help=f"Fetch subject media from here, e.g. {EXAMPLE_ORIGIN}.",
 )
-@click.option("--max-body", default=MAX_BODY_BYTES, show_default=True, help="Bytes per request.")
-@click.option("--max-pixels", default=MAX_PIXELS, show_default=True, help="Pixels per image.")
+@click.option(
+    "--max-body",
+    default=MAX_BODY_BYTES,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Bytes per request, and per image that is fetched.",
+)
+@click.option(
+    "--max-pixels",
+    default=MAX_PIXELS,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Images with more pixels are refused.",
+)
 def serve(
     root: Path | None,
     names: tuple[str, ...],
@@ -120,7 +125,10 @@ def serve(
     max_body: int,
     max_pixels: int,
 ) -> None:
-    """Serve models over HTTP until interrupted."""
+    """Serve models over HTTP until interrupted.
+
+    A model folder that is not sound is left out, with a line that says why.
+    """
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
@@ -132,25 +140,36 @@ def serve(
         )
     if no_auth and token:
         raise BadInput("--no-auth and a token (--token or ZOOASSIST_TOKEN) exclude each other")
-    folders = find_models(root, names)
+    for origin in media_origins:
+        try:
+            origin_of(origin)
+        except BadInput as error:
+            raise BadInput(f"--allow-media: {error}; such as {EXAMPLE_ORIGIN}") from error
+    address = address_to_listen_on(host, port)
+    found = find_models(root, names)
+    for skipped in found.skipped:
+        click.echo(f"error: not served: {skipped.reason}", err=True)
     if not no_auth and not token:
         token = secrets.token_urlsafe(24)
         click.echo(f"token: {token}", err=True)
-    for folder in folders:
-        address = f"http://{host}:{port}/v1/models/{folder.card.name}/predict"
-        click.echo(f"{folder.card.name} {folder.card.version}: {address}", err=True)
+    shown = f"[{host}]" if ":" in host else host
+    for folder in found.folders:
+        url = f"http://{shown}:{port}/v1/models/{folder.card.name}/predict"
+        click.echo(f"{folder.card.name} {folder.card.version}: {url}", err=True)
     worker = Worker(
-        models=tuple(str(folder.path.resolve()) for folder in folders),
+        models=tuple(str(folder.path.resolve()) for folder in found.folders),
         token=None if no_auth else token,
         threads=threads,
         device=device,
         media_origins=media_origins,
         max_body=max_body,
         max_pixels=max_pixels,
+        skipped=found.skipped,
     )
+    logging.getLogger("_granian").addFilter(_is_news)
     Granian(
         "zooassist_serving.http.command:worker_app",
-        address=host,
+        address=address,
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
@@ -162,3 +181,8 @@ def serve(
         workers_kill_timeout=30,
         log_level=LogLevels.warning,
     ).serve(target_loader=partial(worker_app, worker), wrap_loader=False)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Keep back granian's remark on our number of threads: it is meant, see `BLOCKING_THREADS`."""
+    return "allows spawning up to" not in record.getMessage()

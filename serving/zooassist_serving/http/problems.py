@@ -6,7 +6,7 @@ import json
 import logging
 from http import HTTPStatus
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from zooassist_plugin.errors import ZooassistError
@@ -42,6 +42,17 @@ def problem_response(status: int, detail: str, headers: dict[str, str] | None = 
     )
 
 
+def _in_words(status: int, error: HTTPException) -> str:
+    """Say what is wrong with a request in terms of this server, not of a browser's user."""
+    if status == HTTPStatus.NOT_FOUND:
+        return f"there is nothing at {request.path[:200]}; /v1/models lists the models"
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = getattr(error, "valid_methods", None) or ()
+        methods = ", ".join(sorted(set(allowed) - {"HEAD", "OPTIONS"}))
+        return f"expected {methods or 'another method'} here, got {request.method}"
+    return error.description or HTTPStatus(status).phrase
+
+
 def register_problems(app: Flask) -> None:
     """Make every error of an app a problem document."""
 
@@ -70,7 +81,7 @@ def register_problems(app: Flask) -> None:
             for name, value in error.get_headers()
             if not name.lower().startswith("content-")
         }
-        return problem_response(status, error.description or HTTPStatus(status).phrase, kept)
+        return problem_response(status, _in_words(status, error), kept)
 
     @app.errorhandler(Exception)
     def _unforeseen(error: Exception) -> Response:
