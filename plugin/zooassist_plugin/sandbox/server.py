@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -66,6 +67,8 @@ class _HttpServer:
 
     def __init__(self, app: Flask, listener: socket.socket) -> None:
         self._sockets: dict[int, Any] = {}
+        # A burst of requests waits in a queue, which is no news: it would be a line for each.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._server = create_server(
             app,
             map=self._sockets,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from panoptes_api import Api, token
 
 
 @pytest.fixture
@@ -71,13 +72,13 @@ def test_collaborators_may_write_and_testers_only_read(builder, volunteer, anony
     assert found[1]["links"]["owner"]["id"] == me
     assert builder.delete(f"/project_roles/{role['id']}").status_code == 204
     assert volunteer.get(path).status_code == 404
+    second = {"project_roles": {"roles": ["owner"], "links": links}}
+    assert builder.post("/project_roles", second).status_code == 422
     owner = f"/project_roles/{found[0]['id']}"
     assert builder.delete(owner).status_code == 422
 
 
 def test_admins_act_as_such_only_when_they_say_so(server, builder):
-    from panoptes_api import Api, token
-
     project = builder.project("Secret", private=True)
     admin = Api(server.url, token(server.url, "admin"))
     path = f"/projects/{project['id']}"
@@ -87,3 +88,17 @@ def test_admins_act_as_such_only_when_they_say_so(server, builder):
     assert stranger.get(path, admin="True").status_code == 404
     admin.session.close()
     stranger.session.close()
+
+
+def test_addresses_tell_nobody_whose_they_are(server, builder, volunteer, anonymous):
+    mine = builder.one("/me")["email"]
+
+    def logins(api, **more):
+        users = api.get("/users", email=mine, **more).json()["users"]
+        return [user["login"] for user in users]
+
+    assert logins(builder) == ["builder"]
+    assert logins(volunteer) == logins(anonymous) == []
+    admin = Api(server.url, token(server.url, "admin"))
+    assert logins(admin, admin="true") == ["builder"]
+    admin.session.close()

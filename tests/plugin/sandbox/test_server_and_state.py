@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 
 import pytest
@@ -10,6 +11,8 @@ from panoptes_client import Panoptes
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.sandbox.server import running_sandbox
+
+BLOB = {"x-ms-blob-type": "BlockBlob"}
 
 
 def test_everything_survives_a_restart(state):
@@ -27,7 +30,7 @@ def test_everything_survives_a_restart(state):
         builder.post(f"/workflows/{workflow['id']}/links/subject_sets", links)
         upload = builder.made("subjects", locations=["image/png"], links={"project": project["id"]})
         address = upload["locations"][0]["image/png"]
-        assert requests.put(address, data=png(), timeout=20).status_code == 201
+        assert requests.put(address, data=png(), headers=BLOB, timeout=20).status_code == 201
         builder.classify(workflow, numbers[0])
         etag = builder.get(f"/workflows/{workflow['id']}").headers["ETag"]
         first.sandbox.jobs.stop()
@@ -68,7 +71,7 @@ def test_behind_a_tls_proxy_urls_carry_its_address(state):
         address = subject["locations"][0]["image/png"]
         assert address.startswith(f"{public}/media/subject_location/")
         behind = address.replace(public, server.url)
-        assert requests.put(behind, data=png(), timeout=20).status_code == 201
+        assert requests.put(behind, data=png(), headers=BLOB, timeout=20).status_code == 201
         for headers in (
             {"X-Forwarded-Proto": "https"},
             {"Host": "sandbox.example.org"},
@@ -116,7 +119,7 @@ def test_in_place_of_the_real_host_scripts_stay_here_and_browsers_see_its_name(s
         )
         address = subject["locations"][0]["image/png"]
         assert address.startswith(f"{server.url}/media/")
-        assert requests.put(address, data=png(), timeout=20).status_code == 201
+        assert requests.put(address, data=png(), headers=BLOB, timeout=20).status_code == 201
         path = f"/subjects/{subject['id']}"
         assert builder.one(path)["locations"][0]["image/png"].startswith(server.url)
         for headers in (
@@ -159,3 +162,9 @@ def test_unexpected_failures_are_json_and_logged(server, anonymous, monkeypatch,
     assert answer.status_code == 500
     assert json.loads(answer.text)["errors"][0]["message"] == "RuntimeError: planted"
     assert "request failed" in caplog.text
+
+
+def test_a_burst_of_requests_is_no_news(server):
+    log = logging.getLogger("waitress.queue")
+    assert not log.isEnabledFor(logging.WARNING)
+    assert log.isEnabledFor(logging.ERROR)

@@ -20,6 +20,8 @@ from zooassist_plugin.sandbox.panoptes.schemas import ARRAY, OBJECT, Schema
 from zooassist_plugin.sandbox.panoptes.tables import ProjectRole, User
 from zooassist_plugin.sandbox.problems import ApiError
 
+# A project keeps the one owner who made it.
+GIVEN = READER_ROLES - {"owner"}
 ROLE = Schema("project_roles", {"roles": ARRAY, "links": OBJECT}, required=("roles", "links"))
 
 
@@ -51,9 +53,9 @@ def _represent(call: Call, rows: Sequence[ProjectRole]) -> list[Body]:
 
 
 def _checked(roles: list[object]) -> list[object]:
-    unknown = [role for role in roles if role not in READER_ROLES]
+    unknown = [role for role in roles if role not in GIVEN]
     if unknown:
-        raise ApiError(422, f"roles: unknown role {unknown[0]!r}; use {sorted(READER_ROLES)}")
+        raise ApiError(422, f"roles: cannot give the role {unknown[0]!r}; use {sorted(GIVEN)}")
     return roles
 
 

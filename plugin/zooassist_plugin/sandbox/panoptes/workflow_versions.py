@@ -87,10 +87,19 @@ def _represent(rows: Sequence[WorkflowVersion]) -> list[Body]:
             "created_at": stamp(row.created_at),
             "updated_at": stamp(row.updated_at),
             "href": f"/workflow_versions/{row.id}",
-            "links": {"workflow": str(row.workflow_id)},
+            "links": {"workflow": str(row.workflow_id), "item": _item(row)},
         }
         for row in rows
     ]
+
+
+def _item(row: WorkflowVersion) -> Body:
+    """Return the link that panoptes-client follows from a version to its workflow."""
+    return {
+        "id": str(row.workflow_id),
+        "type": "workflows",
+        "href": f"/workflows/{row.workflow_id}",
+    }
 
 
 def _visible(call: Call) -> ColumnElement[bool]:
