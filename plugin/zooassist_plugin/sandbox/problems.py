@@ -55,6 +55,8 @@ def register_problem_handlers(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
+        if error.code == 404:
+            return problem_response(404, f"Not found: {request.path}")
         return problem_response(error.code or 500, error.description or error.name)
 
     @app.errorhandler(Exception)

@@ -86,6 +86,29 @@ def test_unknown_resources_are_json_api_404(builder, path):
     assert list(answer.json()) == ["errors"]
 
 
+def test_unknown_paths_are_named(builder, server):
+    message = builder.get("/nothing/7").json()["errors"][0]["message"]
+    assert message == "Not found: /api/nothing/7"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("GET", "/collections", "no collections: put subjects into a subject set"),
+        ("POST", "/collections/3/links/subjects", "no collections"),
+        ("GET", "/organizations/1", "no organizations"),
+        ("POST", "/aggregations", "no batch aggregations"),
+        ("POST", "/inaturalist/import", "no import from iNaturalist"),
+        ("POST", "/projects/1/copy", "copies no projects"),
+        ("GET", "/user_groups", "no user groups"),
+    ],
+)
+def test_what_only_the_platform_has_is_refused_with_a_reason(builder, method, path, words):
+    answer = builder.request(method, path, {} if method == "POST" else None)
+    assert answer.status_code == 404
+    assert words in answer.json()["errors"][0]["message"]
+
+
 def test_unknown_attributes_are_422(builder, project):
     answer = builder.put(f"/projects/{project['id']}", {"projects": {"shape": "round"}})
     assert answer.status_code == 422

@@ -138,3 +138,13 @@ def test_grids_are_one_subject_of_many(anonymous, workflow, pool):
     assert anonymous.get("/subjects/grouped", **params).status_code == 422
     params["num_rows"] = 4
     assert anonymous.get("/subjects/grouped", **params).status_code == 404
+
+
+def test_there_is_one_page_for_whoever_reads_to_the_end(anonymous, workflow, pool):
+    path, seen = f"/subjects/queued?workflow_id={workflow['id']}&page_size=2", []
+    while path:
+        answer = anonymous.get(path)
+        assert answer.status_code == 200
+        seen.append(len(answer.json()["subjects"]))
+        path = answer.json()["meta"]["subjects"]["next_href"]
+    assert seen == [2, 0]

@@ -239,6 +239,17 @@ def _grouped(call: Call) -> Response:
     return answer("subjects", items, meta=page_meta(1, groups, None, len(items)))
 
 
+def _after_the_first_page() -> Response | None:
+    """Answer later pages with nothing.
+
+    Every page is a fresh selection: whoever reads on until an empty page would never end.
+    """
+    page, page_size = paging(100)
+    if page == 1:
+        return None
+    return answer("subjects", [], meta=page_meta(page, page_size, None, 0))
+
+
 def queue_blueprint(sandbox: Sandbox) -> Blueprint:
     """Return the three ways to get subjects for classifying."""
     blueprint = Blueprint("queue", __name__, url_prefix="/api/subjects")
@@ -258,4 +269,6 @@ def queue_blueprint(sandbox: Sandbox) -> Blueprint:
         with open_call(sandbox) as call:
             return _grouped(call)
 
-    return enforce_conventions(blueprint)
+    enforce_conventions(blueprint)
+    blueprint.before_request(_after_the_first_page)
+    return blueprint

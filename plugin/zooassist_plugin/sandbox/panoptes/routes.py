@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from zooassist_plugin.sandbox.context import Sandbox
+from zooassist_plugin.sandbox.panoptes.absent import absent_blueprint
 from zooassist_plugin.sandbox.panoptes.attached import attached_blueprint
 from zooassist_plugin.sandbox.panoptes.classifications import (
     CLASSIFICATIONS,
@@ -85,6 +86,7 @@ def blueprints(sandbox: Sandbox) -> list[Blueprint]:
         attached_blueprint(sandbox, RESOURCES),
         exports_blueprint(sandbox, RESOURCES),
         resources_blueprint(sandbox, RESOURCES),
+        absent_blueprint(),
     ]
 
 
