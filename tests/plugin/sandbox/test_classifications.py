@@ -57,7 +57,7 @@ MALFORMED = {
     "no annotations": lambda body: body.pop("annotations"),
     "annotations no list": lambda body: body.update(annotations={"T0": 1}),
     "annotation no object": lambda body: body.update(annotations=[1]),
-    "annotation without task": lambda body: body.update(annotations=[{"value": 1}]),
+    "task no text": lambda body: body.update(annotations=[{"task": 0, "value": 1}]),
     "no metadata": lambda body: body.pop("metadata"),
     "metadata no object": lambda body: body.update(metadata="x"),
     "no links": lambda body: body.pop("links"),
@@ -188,3 +188,29 @@ def test_private_projects_take_classifications_of_their_members_only(builder, an
     (subject,) = builder.subjects(project, 1)
     assert anonymous.classify(workflow, subject).status_code == 422
     assert builder.classify(workflow, subject).status_code == 201
+
+
+def test_an_annotation_need_not_name_its_task(anonymous, workflow, subjects):
+    nameless = [{"value": 1}]
+    answer = anonymous.classify(workflow, subjects[0], annotations=nameless)
+    assert answer.status_code == 201
+    assert answer.json()["classifications"][0]["annotations"] == nameless
+
+
+@pytest.mark.parametrize("last_id", [2, 2**31 - 1, 2**31, 2**70])
+def test_nothing_comes_after_the_last_id(anonymous, builder, workflow, subjects, last_id):
+    for number in subjects[:2]:
+        anonymous.classify(workflow, number)
+    scope = {"project_id": workflow["links"]["project"], "last_id": last_id}
+    path = "/classifications/project"
+    assert builder.get(path, **scope).json()["classifications"] == []
+    rest = builder.get(path, **scope | {"last_id": 1}).json()["classifications"]
+    assert [row["id"] for row in rest] == ["2"]
+
+
+def test_nobody_classifies_what_is_hidden_from_them(builder, volunteer, workflow, subjects):
+    (secret,) = builder.subjects(builder.project("Secret", private=True), 1)
+    answer = volunteer.classify(workflow, [subjects[0], secret])
+    assert answer.status_code == 422
+    assert secret in answer.json()["errors"][0]["message"]
+    assert builder.classify(workflow, secret).status_code == 201

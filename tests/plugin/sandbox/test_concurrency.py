@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import requests
 from panoptes_api import Api, png, token
 
+BLOB = {"x-ms-blob-type": "BlockBlob"}
+
 
 def test_one_subject_classified_by_many_at_the_same_time(server, builder, project, workflow):
     subject_set = builder.subject_set(project)
@@ -49,7 +51,9 @@ def test_subjects_are_saved_and_uploaded_side_by_side(builder, project):
         api = Api(builder.url, builder.token)
         links = {"project": project["id"]}
         subject = api.made("subjects", locations=["image/png"], links=links)
-        answer = requests.put(subject["locations"][0]["image/png"], data=png(shade), timeout=20)
+        answer = requests.put(
+            subject["locations"][0]["image/png"], data=png(shade), headers=BLOB, timeout=20
+        )
         url = api.one(f"/subjects/{subject['id']}")["locations"][0]["image/png"]
         api.session.close()
         return answer.status_code, requests.get(url, timeout=20).content == png(shade)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 import requests
 from panoptes_api import METADATA, TASKS, png
 from panoptes_client import (
     Classification,
+    Collection,
+    Inaturalist,
+    Organization,
     Panoptes,
     Project,
     ProjectPreferences,
@@ -292,6 +298,49 @@ def test_export(client, server, project, workflow, subject_set, subjects):
     server.sandbox.jobs.drain()
     with pytest.raises(PanoptesAPIException, match="not ready within"):
         workflow.wait_export("classifications", timeout=0.5)
+
+
+def test_downloads_are_decoded_as_badly_as_on_the_platform(server, workflow, project):
+    workflow.display_name = "W é"
+    workflow.save()
+    guessed = project.get_export("workflows", generate=True, wait_timeout=20).csv_dictreader()
+    assert {row["display_name"] for row in guessed} == {"W Ã©"}
+    export = project.get_export("workflows")
+    rows = csv.DictReader(io.StringIO(export.content.decode()))
+    assert {row["display_name"] for row in rows} == {"W é"}
+
+
+def test_a_version_leads_to_its_workflow(workflow):
+    version = next(Workflow.find(workflow.id).versions)
+    assert version.workflow.display_name == workflow.display_name
+
+
+def test_the_queue_can_be_read_to_its_end(workflow, project, server):
+    subject_set = SubjectSet()
+    subject_set.display_name = "pool"
+    subject_set.links.project = project
+    subject_set.save()
+    workflow.add_subject_sets(subject_set)
+    subject = Subject()
+    subject.links.project = project
+    subject.add_location({"image/png": "https://example.org/1.png"})
+    subject.save()
+    subject_set.add(subject)
+    queued = list(Subject.where(scope="queued", workflow_id=workflow.id))
+    assert [row.id for row in queued] == [subject.id]
+
+
+def test_what_only_the_platform_has_is_refused_with_a_reason(client, project, workflow):
+    refusals = {
+        "no collections": lambda: next(Collection.where(slug="a/b")),
+        "no organizations": lambda: Organization.find(1),
+        "no batch aggregations": lambda: workflow.run_aggregation(user=1),
+        "copies no projects": project.copy,
+        "no import from iNaturalist": lambda: Inaturalist.inat_import(46017, 3),
+    }
+    for words, ask in refusals.items():
+        with pytest.raises(PanoptesAPIException, match=words):
+            ask()
 
 
 def test_users_preferences_and_roles(project):

@@ -225,3 +225,88 @@ def test_strings_of_every_kind_of_task():
     assert skeleton["T6"]["selects"][0]["title"] == "Colour", "the platform leaves it in place"
     assert skeleton["T7"] == {"type": "combo", "tasks": ["T5", "T6"]}
     assert skeleton["T6"]["selects"][0]["options"]["*"][0]["value"] == "a1"
+
+
+@pytest.mark.parametrize("name", ["projects", "workflows", "subject_sets"])
+@pytest.mark.parametrize("blank", ["", " \t"])
+def test_names_must_say_something(builder, project, name, blank):
+    body = {"display_name": blank, "primary_language": "en", "links": {"project": project["id"]}}
+    if name == "projects":
+        del body["links"]
+    if name == "subject_sets":
+        del body["primary_language"]
+    answer = builder.post(f"/{name}", {name: body})
+    assert answer.status_code == 400
+    message = answer.json()["errors"][0]["message"]
+    assert message == "Validation failed: Display name can't be blank"
+
+
+def test_a_name_cannot_be_taken_away(builder, project):
+    path = f"/projects/{project['id']}"
+    assert builder.put(path, {"projects": {"display_name": ""}}).status_code == 400
+    assert builder.one(path)["slug"] == "builder/galaxies"
+
+
+def test_unknown_links_are_refused(builder, project, workflow):
+    bodies = {
+        "projects": {"display_name": "P", "links": {}},
+        "workflows": {"display_name": "W", "primary_language": "en"},
+        "subject_sets": {"display_name": "S"},
+        "subjects": {"locations": ["image/png"]},
+    }
+    for name, body in bodies.items():
+        own = {} if name == "projects" else {"project": project["id"]}
+        body = body | {"links": own | {"subject_set": "3"}}
+        answer = builder.post(f"/{name}", {name: body})
+        assert answer.status_code == 422
+        assert "unpermitted parameter: subject_set;" in answer.json()["errors"][0]["message"]
+    path = f"/workflows/{workflow['id']}"
+    moved = builder.put(path, {"workflows": {"links": {"project": project["id"]}}})
+    assert moved.status_code == 422, "a workflow stays in its project"
+    rule = {"criteria": "never_retire", "options": {}, "count": 3}
+    answer = builder.put(path, {"workflows": {"retirement": rule}})
+    assert answer.status_code == 422
+    assert "unpermitted parameter: count" in answer.json()["errors"][0]["message"]
+
+
+def test_links_that_come_with_a_creation_are_made(builder, project, workflow):
+    made = builder.made(
+        "subject_sets",
+        display_name="linked",
+        links={"project": project["id"], "workflows": [workflow["id"]]},
+    )
+    links = builder.one(f"/workflows/{workflow['id']}")["links"]
+    assert links["subject_sets"] == [made["id"]]
+    other = builder.project(
+        "Other", links={"workflows": [workflow["id"]], "subject_sets": [made["id"]]}
+    )
+    links = builder.one(f"/projects/{other['id']}")["links"]
+    assert len(links["workflows"]) == len(links["subject_sets"]) == 1
+
+
+def test_a_tutorial_subject_must_be_readable(builder, volunteer, project, workflow):
+    path = f"/workflows/{workflow['id']}"
+    (number,) = builder.subjects(project, 1)
+    (secret,) = volunteer.subjects(volunteer.project("Secret", private=True), 1)
+    body = {"workflows": {"links": {"tutorial_subject": number}}}
+    assert builder.put(path, body).status_code == 200
+    assert builder.one(path)["links"]["tutorial_subject"] == number
+    body["workflows"]["links"]["tutorial_subject"] = secret
+    assert builder.put(path, body).status_code == 422
+
+
+def test_projects_by_role_name_and_tag(builder, volunteer, anonymous, project):
+    other = volunteer.project("100% shapes", tags=["Space", "art"])
+
+    def found(api, **params):
+        return [item["id"] for item in api.get("/projects", **params).json()["projects"]]
+
+    assert found(builder, current_user_roles="owner") == [project["id"]]
+    assert found(volunteer, current_user_roles="owner,collaborator") == [other["id"]]
+    assert found(volunteer, current_user_roles="tester") == []
+    assert found(anonymous, current_user_roles="owner") == []
+    assert found(anonymous, search="LAXI") == [project["id"]]
+    assert found(anonymous, search="0% s") == [other["id"]]
+    assert found(anonymous, search="%") == [other["id"]]
+    assert found(anonymous, tags="space,none") == [other["id"]]
+    assert found(anonymous, tags="none") == []

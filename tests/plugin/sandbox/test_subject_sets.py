@@ -5,6 +5,8 @@ import time
 import pytest
 import requests
 
+BLOB = {"x-ms-blob-type": "BlockBlob"}
+
 
 def members(api, **by):
     return api.get("/set_member_subjects", **by).json()["set_member_subjects"]
@@ -88,7 +90,9 @@ def manifest(builder, project, text):
     made = builder.post(
         f"/projects/{project['id']}/attached_images", {"media": {"content_type": "text/csv"}}
     ).json()["media"][0]
-    assert requests.put(made["src"], data=text.encode(), timeout=20).status_code == 201
+    assert (
+        requests.put(made["src"], data=text.encode(), headers=BLOB, timeout=20).status_code == 201
+    )
     return made["src"].partition("?")[0]
 
 
@@ -132,3 +136,34 @@ def test_only_editors_import(request, builder, project, sender, status):
     assert api.post("/subject_set_imports", {"subject_set_imports": body}).status_code == status
     body["source_url"] = "file:///etc/passwd"
     assert builder.post("/subject_set_imports", {"subject_set_imports": body}).status_code == 422
+
+
+def test_subjects_hidden_from_the_caller_cannot_be_linked(builder, volunteer):
+    (secret,) = builder.subjects(builder.project("Secret", private=True), 1)
+    mine = volunteer.project("Mine")
+    subject_set = volunteer.subject_set(mine)
+    path = f"/subject_sets/{subject_set['id']}"
+    link = volunteer.post(f"{path}/links/subjects", {"subjects": [secret]})
+    replace = volunteer.put(path, {"subject_sets": {"links": {"subjects": [secret]}}})
+    links = {"subject_set": subject_set["id"], "subject": secret}
+    member = volunteer.post("/set_member_subjects", {"set_member_subjects": {"links": links}})
+    made = {"display_name": "x", "links": {"project": mine["id"], "subjects": [secret]}}
+    create = volunteer.post("/subject_sets", {"subject_sets": made})
+    for answer in (link, replace, member, create):
+        assert answer.status_code == 422
+        assert f"({secret}) not found" in answer.json()["errors"][0]["message"]
+    assert volunteer.one(path)["set_member_subjects_count"] == 0
+
+
+def test_a_subjects_sets_are_replaced_where_the_caller_may(builder, volunteer, project):
+    first, second = builder.subject_set(project, "a"), builder.subject_set(project, "b")
+    (number,) = builder.subjects(project, 1, first)
+    foreign = volunteer.subject_set(volunteer.project("Mine"))
+    path = f"/subject_sets/{foreign['id']}/links/subjects"
+    assert volunteer.post(path, {"subjects": [number]}).status_code == 200
+    body = {"subjects": {"links": {"subject_sets": [second["id"]]}}}
+    assert builder.put(f"/subjects/{number}", body).status_code == 200
+    links = builder.one(f"/subjects/{number}")["links"]
+    assert sorted(links["subject_sets"]) == sorted([second["id"], foreign["id"]])
+    body["subjects"]["links"]["subject_sets"] = [foreign["id"]]
+    assert builder.put(f"/subjects/{number}", body).status_code == 422

@@ -72,6 +72,8 @@ def test_upload_urls_expire_and_cannot_be_altered(server, builder, project, cloc
     other_plain = other["locations"][0]["image/png"].partition("?")[0]
     assert put(f"{other_plain}?{url.partition('?')[2]}", png()).status_code == 403
     assert put(url, png(), **{"x-ms-blob-type": "PageBlob"}).status_code == 400
+    # A store such as Azure's refuses an upload that does not say what it is.
+    assert requests.put(url, data=png(), timeout=20).status_code == 400
     clock.forward(seconds=1199)
     assert put(url, png()).status_code == 201
     clock.forward(seconds=2)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from zooassist_plugin.sandbox.panoptes.call import Call
-from zooassist_plugin.sandbox.panoptes.tables import Project, ProjectRole
+from zooassist_plugin.sandbox.panoptes.tables import Project, ProjectRole, Subject
 from zooassist_plugin.sandbox.problems import ApiError
 
 EDITOR_ROLES = frozenset({"owner", "collaborator"})
+# Databases limit how many values one statement may hold.
+MOST_VALUES = 1000
 READER_ROLES = EDITOR_ROLES | {"expert", "scientist", "moderator", "tester", "translator"}
 
 
-def _projects_with(call: Call, roles: Iterable[str]) -> list[int]:
+def projects_with(call: Call, roles: Iterable[str]) -> list[int]:
     """Ids of projects in which the caller holds one of `roles` (one query per request)."""
     if call.principal is None:
         return []
@@ -31,7 +33,7 @@ def readable_project(call: Call) -> ColumnElement[bool]:
     """Projects that exist and are public, or in which the caller has a role."""
     if call.acting_admin:
         return Project.active == true()
-    shown = or_(Project.private.is_(False), Project.id.in_(_projects_with(call, READER_ROLES)))
+    shown = or_(Project.private.is_(False), Project.id.in_(projects_with(call, READER_ROLES)))
     return and_(Project.active == true(), shown)
 
 
@@ -39,7 +41,7 @@ def editable_project(call: Call) -> ColumnElement[bool]:
     """Projects of which the caller is owner or collaborator; 401 for anonymous callers."""
     if call.user and call.acting_admin:
         return Project.active == true()
-    return and_(Project.active == true(), Project.id.in_(_projects_with(call, EDITOR_ROLES)))
+    return and_(Project.active == true(), Project.id.in_(projects_with(call, EDITOR_ROLES)))
 
 
 def in_readable_project(call: Call, column: ColumnElement[int]) -> ColumnElement[bool]:
@@ -50,6 +52,22 @@ def in_readable_project(call: Call, column: ColumnElement[int]) -> ColumnElement
 def in_editable_project(call: Call, column: ColumnElement[int]) -> ColumnElement[bool]:
     """Rows whose project column names an editable project."""
     return column.in_(select(Project.id).where(editable_project(call)))
+
+
+def unreadable_subjects(call: Call, numbers: Sequence[int]) -> list[int]:
+    """Return those of the ids that name no subject the caller may read."""
+    readable: set[int] = set()
+    for start in range(0, len(numbers), MOST_VALUES):
+        readable.update(
+            call.session.scalars(
+                select(Subject.id).where(
+                    Subject.id.in_(numbers[start : start + MOST_VALUES]),
+                    Subject.active,
+                    in_readable_project(call, Subject.project_id.expression),
+                )
+            )
+        )
+    return [number for number in numbers if number not in readable]
 
 
 def require_editor(call: Call, project_id: int) -> Project:

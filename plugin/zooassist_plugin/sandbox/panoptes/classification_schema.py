@@ -40,13 +40,15 @@ class ClassificationLinks:
 
 
 def check_annotations(annotations: object) -> None:
-    """Refuse anything but a list of objects that each name their task."""
+    """Refuse anything but a list of objects; where one names its task, by a text."""
     if not isinstance(annotations, list):
         raise ApiError(422, "annotations: expected a list")
     for index, annotation in enumerate(annotations):
-        if not isinstance(annotation, Mapping) or not isinstance(annotation.get("task"), str):
+        if not isinstance(annotation, Mapping):
+            raise ApiError(422, f"annotations[{index}]: expected an object, got {annotation!r}")
+        if not isinstance(annotation.get("task", ""), str):
             raise ApiError(
-                422, f"annotations[{index}]: expected an object with a 'task', got {annotation!r}"
+                422, f"annotations[{index}].task: expected a string, got {annotation['task']!r}"
             )
 
 

@@ -12,6 +12,7 @@ from zooassist_plugin.sandbox.panoptes.access import (
     in_editable_project,
     in_readable_project,
     require_editor,
+    unreadable_subjects,
 )
 from zooassist_plugin.sandbox.panoptes.call import Call, open_call
 from zooassist_plugin.sandbox.panoptes.classification_lifecycle import complete
@@ -33,7 +34,6 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     Classification,
     Project,
     ProjectRole,
-    Subject,
     Workflow,
 )
 from zooassist_plugin.sandbox.problems import ApiError
@@ -106,12 +106,7 @@ def _create(call: Call, body: Body) -> Classification:
             "for current user",
         )
     workflow, project = found
-    known = set(
-        call.session.scalars(
-            select(Subject.id).where(Subject.id.in_(links.subject_ids), Subject.active)
-        )
-    )
-    missing = [number for number in links.subject_ids if number not in known]
+    missing = unreadable_subjects(call, links.subject_ids)
     if missing:
         raise ApiError(422, f"Couldn't find linked subjects for current user: {missing[0]}")
     if body.get("gold_standard"):
@@ -159,6 +154,12 @@ def _visible(call: Call) -> ColumnElement[bool]:
     return or_(_own(call), in_editable_project(call, Classification.project_id.expression))
 
 
+def _after(_call: Call, text: str) -> ColumnElement[bool]:
+    number = as_id(text, "last_id")
+    # An id beyond any row (-1 here) has nothing after it.
+    return false() if number < 0 else Classification.id > number
+
+
 def _resource(visible: Callable[[Call], ColumnElement[bool]]) -> Resource[Classification]:
     return Resource(
         name="classifications",
@@ -172,7 +173,7 @@ def _resource(visible: Callable[[Call], ColumnElement[bool]]) -> Resource[Classi
             "project_id": lambda _call, text: Classification.project_id.in_(as_ids(text)),
             "workflow_id": lambda _call, text: Classification.workflow_id.in_(as_ids(text)),
             "user_id": lambda _call, text: Classification.user_id.in_(as_ids(text)),
-            "last_id": lambda _call, text: Classification.id > as_id(text, "last_id"),
+            "last_id": _after,
         },
         sorts={"id": Classification.id, "created_at": Classification.created_at},
         create=_create,

@@ -95,8 +95,9 @@ def media_blueprint(sandbox: Sandbox) -> Blueprint:
         now = sandbox.config.clock()
         if not sandbox.keys.verify("PUT", path, expires, signature, now):
             raise ApiError(403, "The upload URL is not ours or has expired; save the subject again")
-        if request.headers.get("x-ms-blob-type", "BlockBlob") != "BlockBlob":
-            raise ApiError(400, "x-ms-blob-type: expected BlockBlob")
+        kind = request.headers.get("x-ms-blob-type")
+        if kind != "BlockBlob":
+            raise ApiError(400, f"header x-ms-blob-type: expected BlockBlob, got {kind}")
         if (request.content_length or 0) > LARGEST_UPLOAD:
             raise ApiError(413, f"expected at most {LARGEST_UPLOAD} bytes")
         store_file(sandbox, path, request.get_data(cache=False))

@@ -7,11 +7,15 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
-from zooassist_plugin.sandbox.panoptes.access import editable_project, readable_project
+from zooassist_plugin.sandbox.panoptes.access import (
+    editable_project,
+    projects_with,
+    readable_project,
+)
 from zooassist_plugin.sandbox.panoptes.call import Call
-from zooassist_plugin.sandbox.panoptes.conventions import Body
+from zooassist_plugin.sandbox.panoptes.conventions import Body, as_ids
 from zooassist_plugin.sandbox.panoptes.copying import copy_subject_sets, copy_workflows
 from zooassist_plugin.sandbox.panoptes.envelope import ids, stamp
 from zooassist_plugin.sandbox.panoptes.resource import LinkDoor, Resource
@@ -183,6 +187,9 @@ def _create(call: Call, body: Body) -> Project:
             updated_at=call.now,
         )
     )
+    links = body.get("links", {})
+    copy_workflows(call, row, as_ids(links.get("workflows", []), "links.workflows"))
+    copy_subject_sets(call, row, as_ids(links.get("subject_sets", []), "links.subject_sets"))
     return row
 
 
@@ -197,6 +204,19 @@ def _update(call: Call, row: Project, body: Body) -> None:
 def _delete(call: Call, row: Project) -> None:
     row.active = False
     row.slug = f"deleted/{row.id}"
+
+
+def _mine(call: Call, text: str) -> ColumnElement[bool]:
+    """Projects in which the caller holds one of the roles; none for anonymous callers."""
+    return Project.id.in_(projects_with(call, text.split(",")))
+
+
+def _tagged(call: Call, text: str) -> ColumnElement[bool]:
+    """Projects that hold any of the tags; JSON lists are compared here, alike on every database."""
+    wanted = {tag.strip().lower() for tag in text.split(",")}
+    rows = call.session.execute(select(Project.id, Project.tags).where(Project.active))
+    found = [number for number, tags in rows if wanted & {str(tag).lower() for tag in tags}]
+    return Project.id.in_(found)
 
 
 PROJECTS = Resource(
@@ -220,6 +240,9 @@ PROJECTS = Resource(
         ),
         "live": lambda _call, text: Project.live.is_(text.lower() == "true"),
         "private": lambda _call, text: Project.private.is_(text.lower() == "true"),
+        "current_user_roles": _mine,
+        "search": lambda _call, text: Project.display_name.icontains(text, autoescape=True),
+        "tags": _tagged,
         "launch_approved": lambda _call, text: Project.launch_approved.is_(text.lower() == "true"),
     },
     sorts={

@@ -29,13 +29,23 @@ ARRAY: Kinds = (list,)
 class Schema:
     """Attribute names with their JSON kinds, and those a creation must give.
 
-    `objects` names the arrays whose items must all be objects.
+    Attributes
+    ----------
+    objects : tuple of str
+        The arrays whose items must all be objects.
+    not_blank : tuple of str
+        The texts that must say something.
+    links, creation_links : tuple of str
+        What may be linked always, and at creation only; where both are empty, anything.
     """
 
     name: str
     properties: Mapping[str, Kinds]
     required: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+    not_blank: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    creation_links: tuple[str, ...] = ()
 
     def check(self, body: Body, creating: bool = True) -> Body:
         """Return `body`; 422 when an attribute is missing, unknown or of another kind."""
@@ -57,7 +67,23 @@ class Schema:
                 raise ApiError(422, f"{self.name}.{name}: expected {expected}, got {found}")
             if name in self.objects and not all(isinstance(item, dict) for item in value):
                 raise ApiError(422, f"{self.name}.{name}: expected a list of objects")
+            if name in self.not_blank and not value.strip():
+                words = name.replace("_", " ").capitalize()
+                raise ApiError(400, f"Validation failed: {words} can't be blank")
+        if self.links or self.creation_links:
+            self._check_links(body.get("links", {}), creating)
         return body
+
+    def _check_links(self, links: Body, creating: bool) -> None:
+        permitted = (*self.creation_links, *self.links) if creating else self.links
+        unknown = [name for name in links if name not in permitted]
+        if unknown:
+            raise ApiError(
+                422,
+                f"{self.name}.links: found unpermitted parameter: {unknown[0]}; "
+                f"{'a creation' if creating else 'a change'} may link "
+                f"{', '.join(permitted) or 'nothing'}",
+            )
 
 
 PROJECT = Schema(
@@ -83,6 +109,8 @@ PROJECT = Schema(
         "links": OBJECT,
     },
     required=("display_name",),
+    not_blank=("display_name",),
+    creation_links=("workflows", "subject_sets"),
 )
 
 WORKFLOW = Schema(
@@ -106,12 +134,18 @@ WORKFLOW = Schema(
         "links": OBJECT,
     },
     required=("display_name", "primary_language", "links"),
+    not_blank=("display_name",),
+    links=("subject_sets", "tutorial_subject"),
+    creation_links=("project",),
 )
 
 SUBJECT_SET = Schema(
     "subject_sets",
     {"display_name": TEXT, "metadata": OBJECT, "expert_set": FLAG, "links": OBJECT},
     required=("display_name", "links"),
+    not_blank=("display_name",),
+    links=("subjects",),
+    creation_links=("project", "workflows"),
 )
 
 SUBJECT = Schema(
@@ -124,4 +158,6 @@ SUBJECT = Schema(
         "links": OBJECT,
     },
     required=("locations", "links"),
+    links=("subject_sets",),
+    creation_links=("project",),
 )

@@ -10,9 +10,9 @@ from zooassist_plugin.sandbox.panoptes.access import in_editable_project, in_rea
 from zooassist_plugin.sandbox.panoptes.call import Call
 from zooassist_plugin.sandbox.panoptes.conventions import Body, as_ids, linked_id
 from zooassist_plugin.sandbox.panoptes.envelope import stamp
-from zooassist_plugin.sandbox.panoptes.membership import add_subjects, remove_subjects
+from zooassist_plugin.sandbox.panoptes.membership import remove_subjects
 from zooassist_plugin.sandbox.panoptes.resource import Resource
-from zooassist_plugin.sandbox.panoptes.subject_sets import SUBJECT_SETS
+from zooassist_plugin.sandbox.panoptes.subject_sets import SUBJECT_SETS, link_subjects
 from zooassist_plugin.sandbox.panoptes.tables import (
     SetMemberSubject,
     SubjectSet,
@@ -59,7 +59,7 @@ def _priority(body: Body) -> float | None:
 def _create(call: Call, body: Body) -> SetMemberSubject:
     subject_set = SUBJECT_SETS.find_editable(call, linked_id(body, "subject_set"))
     subject_id = linked_id(body, "subject")
-    add_subjects(call.session, subject_set.id, [subject_id], call.now)
+    link_subjects(call, subject_set, [subject_id])
     row = call.session.scalars(
         select(SetMemberSubject).where(
             SetMemberSubject.subject_set_id == subject_set.id,

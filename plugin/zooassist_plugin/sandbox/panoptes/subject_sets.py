@@ -11,6 +11,7 @@ from zooassist_plugin.sandbox.panoptes.access import (
     in_editable_project,
     in_readable_project,
     require_editor,
+    unreadable_subjects,
 )
 from zooassist_plugin.sandbox.panoptes.call import Call
 from zooassist_plugin.sandbox.panoptes.conventions import Body, as_ids, linked_id
@@ -23,6 +24,8 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     SubjectSet,
     WorkflowSubjectSet,
 )
+from zooassist_plugin.sandbox.panoptes.workflows import WORKFLOWS
+from zooassist_plugin.sandbox.problems import ApiError
 
 
 def _represent(call: Call, rows: Sequence[SubjectSet]) -> list[Body]:
@@ -54,7 +57,11 @@ def _represent(call: Call, rows: Sequence[SubjectSet]) -> list[Body]:
     ]
 
 
-def _link_subjects(call: Call, row: SubjectSet, subject_ids: list[int]) -> None:
+def link_subjects(call: Call, row: SubjectSet, subject_ids: list[int]) -> None:
+    """Put subjects into a set; 422 for one that the caller cannot read."""
+    hidden = unreadable_subjects(call, subject_ids)
+    if hidden:
+        raise ApiError(422, f"Couldn't find all subjects for 'ids': ({hidden[0]}) not found")
     add_subjects(call.session, row.id, subject_ids, call.now)
 
 
@@ -76,7 +83,10 @@ def _create(call: Call, body: Body) -> SubjectSet:
     call.session.add(row)
     call.session.flush()
     if body["links"].get("subjects"):
-        _link_subjects(call, row, as_ids(body["links"]["subjects"], "links.subjects"))
+        link_subjects(call, row, as_ids(body["links"]["subjects"], "links.subjects"))
+    for number in as_ids(body["links"].get("workflows", []), "links.workflows"):
+        workflow = WORKFLOWS.find_editable(call, number)
+        WORKFLOWS.links["subject_sets"].add(call, workflow, [row.id])
     return row
 
 
@@ -92,7 +102,7 @@ def _update(call: Call, row: SubjectSet, body: Body) -> None:
             select(SetMemberSubject.subject_id).where(SetMemberSubject.subject_set_id == row.id)
         ).all()
         _unlink_subjects(call, row, [number for number in present if number not in set(wanted)])
-        _link_subjects(call, row, wanted)
+        link_subjects(call, row, wanted)
 
 
 def _delete(call: Call, row: SubjectSet) -> None:
@@ -127,5 +137,5 @@ SUBJECT_SETS = Resource(
     create=_create,
     update=_update,
     delete=_delete,
-    links={"subjects": LinkDoor(_link_subjects, _unlink_subjects)},
+    links={"subjects": LinkDoor(link_subjects, _unlink_subjects)},
 )

@@ -23,6 +23,7 @@ from zooassist_plugin.sandbox.panoptes.membership import (
     add_subjects,
     members_of_workflow,
     priority_of,
+    remove_subjects,
 )
 from zooassist_plugin.sandbox.panoptes.resource import Resource
 from zooassist_plugin.sandbox.panoptes.schemas import SUBJECT
@@ -138,7 +139,13 @@ def _create(call: Call, body: Body) -> Subject:
     row = make_subject(call, project.id, body["locations"], body.get("metadata", {}))
     row.external_id = body.get("external_id")
     call.session.flush()
-    for set_id in as_ids(body["links"].get("subject_sets", []), "links.subject_sets"):
+    _place(call, row, as_ids(body["links"].get("subject_sets", []), "links.subject_sets"))
+    return row
+
+
+def _place(call: Call, row: Subject, set_ids: Sequence[int]) -> None:
+    """Put a subject into sets that the caller may change."""
+    for set_id in set_ids:
         owned = call.session.scalar(
             select(SubjectSet.id).where(
                 SubjectSet.id == set_id,
@@ -148,7 +155,21 @@ def _create(call: Call, body: Body) -> Subject:
         if owned is None:
             raise ApiError(422, f"Couldn't find linked subject_sets for current user: {set_id}")
         add_subjects(call.session, set_id, [row.id], call.now)
-    return row
+
+
+def _replace_sets(call: Call, row: Subject, set_ids: Sequence[int]) -> None:
+    """Leave a subject in the given sets alone, and in those that the caller may not change."""
+    present = call.session.scalars(
+        select(SetMemberSubject.subject_set_id)
+        .join(SubjectSet, SubjectSet.id == SetMemberSubject.subject_set_id)
+        .where(
+            SetMemberSubject.subject_id == row.id,
+            in_editable_project(call, SubjectSet.project_id.expression),
+        )
+    ).all()
+    for set_id in set(present) - set(set_ids):
+        remove_subjects(call.session, set_id, [row.id], call.now)
+    _place(call, row, set_ids)
 
 
 def _update(call: Call, row: Subject, body: Body) -> None:
@@ -161,6 +182,8 @@ def _update(call: Call, row: Subject, body: Body) -> None:
             .values(priority=priority_of(row.metadata_))
         )
     row.external_id = body.get("external_id", row.external_id)
+    if "subject_sets" in body.get("links", {}):
+        _replace_sets(call, row, as_ids(body["links"]["subject_sets"] or [], "links.subject_sets"))
     if "locations" in body:
         present = locations_of(call.sandbox, row)
         kept = {

@@ -12,9 +12,10 @@ from zooassist_plugin.sandbox.panoptes.access import (
     in_editable_project,
     in_readable_project,
     require_editor,
+    unreadable_subjects,
 )
 from zooassist_plugin.sandbox.panoptes.call import Call
-from zooassist_plugin.sandbox.panoptes.conventions import Body, as_ids, linked_id
+from zooassist_plugin.sandbox.panoptes.conventions import Body, as_id, as_ids, linked_id
 from zooassist_plugin.sandbox.panoptes.envelope import ids, stamp
 from zooassist_plugin.sandbox.panoptes.membership import (
     ensure_statuses,
@@ -55,6 +56,13 @@ def retirement_of(workflow: Workflow) -> Body:
 def _check_retirement(rule: Body) -> None:
     if not rule:
         return
+    unknown = [name for name in rule if name not in ("criteria", "options")]
+    if unknown:
+        raise ApiError(
+            422,
+            f"workflows.retirement: found unpermitted parameter: {unknown[0]}; "
+            "known are criteria, options",
+        )
     if rule.get("criteria") not in CRITERIA:
         raise ApiError(
             400, f"Validation failed: Retirement criteria must be one of {', '.join(CRITERIA)}"
@@ -183,6 +191,17 @@ def _replace_links(call: Call, row: Workflow, links: Body) -> None:
         present = _set_links(call, [row.id])[row.id]
         _unlink_sets(call, row, [number for number in present if number not in wanted])
         _link_sets(call, row, wanted)
+    if "tutorial_subject" in links:
+        row.tutorial_subject_id = _tutorial_subject(call, links["tutorial_subject"])
+
+
+def _tutorial_subject(call: Call, value: object) -> int | None:
+    if value is None:
+        return None
+    number = as_id(value, "links.tutorial_subject")
+    if unreadable_subjects(call, [number]):
+        raise ApiError(422, f"Couldn't find linked tutorial_subject for current user: {number}")
+    return number
 
 
 def _create(call: Call, body: Body) -> Workflow:
