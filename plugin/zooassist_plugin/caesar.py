@@ -14,7 +14,13 @@ from typing import Any, Self
 import requests
 
 from zooassist_plugin.errors import Refused
-from zooassist_plugin.http_session import PlatformRefused, no_answer, refusal, timed_session
+from zooassist_plugin.http_session import (
+    PlatformRefused,
+    no_answer,
+    refusal,
+    timed_session,
+    words_of,
+)
 from zooassist_plugin.panoptes import Panoptes
 from zooassist_plugin.presenters.machine_learnt import REDUCER_KEY
 from zooassist_plugin.records import Reduction
@@ -65,10 +71,13 @@ class ReadBack:
         The `data` of every reduction, as sent: anything that JSON can hold.
     problem : str
         Why there is no answer; the classifier itself would show nothing and say nothing.
+    in_trouble : bool
+        Whether Caesar itself has the problem, not the workflow: asking again later may help.
     """
 
     payloads: tuple[Any, ...] = ()
     problem: str = ""
+    in_trouble: bool = False
 
 
 class Caesar:
@@ -251,12 +260,19 @@ class Caesar:
         )
         try:
             response = self._anonymous.post(f"{self.endpoint}/graphql", json={"query": query})
+        except requests.RequestException as error:
+            return ReadBack(problem=str(no_answer(self._side, error, "the query")), in_trouble=True)
+        if response.status_code != 200:
+            refused = refusal(self._side, response, "the query")
+            return ReadBack(problem=str(refused), in_trouble=response.status_code >= 500)
+        try:
             body = response.json()
-        except (requests.RequestException, ValueError) as error:
-            return ReadBack(problem=f"no JSON answer ({type(error).__name__})")
-        if response.status_code != 200 or body.get("errors"):
-            said = body.get("errors") or body.get("error") or ""
-            return ReadBack(problem=f"status {response.status_code} {said}".rstrip())
+        except ValueError:
+            problem = f"{self._side} answered the query with something that is not JSON"
+            return ReadBack(problem=problem, in_trouble=True)
+        if not isinstance(body, dict) or body.get("errors"):
+            said = words_of(response) or "without an error message"
+            return ReadBack(problem=f"{self._side} refused the query ({said})")
         workflow = (body.get("data") or {}).get("workflow")
         if workflow is None:
             return ReadBack(problem="the workflow is not visible without a login")

@@ -122,7 +122,7 @@ def refusal(side: str, response: requests.Response, what: str) -> PlatformRefuse
     """
     status = response.status_code
     remedy = REMEDIES.get(status, REMEDIES[500] if status >= 500 else "see its message")
-    said = _message(response)
+    said = words_of(response)
     words = f" ({said})" if said else ""
     return PlatformRefused(f"{side} answered {status} to {what}{words}; {remedy}", status)
 
@@ -135,7 +135,7 @@ def no_answer(side: str, error: Exception, what: str) -> Refused:
     )
 
 
-def _message(response: requests.Response) -> str:
+def words_of(response: requests.Response) -> str:
     """Return the words of a JSON-API or Rails error body; an HTML page says nothing useful."""
     try:
         body = response.json()

@@ -126,15 +126,20 @@ def test_the_query_is_the_classifiers_own_byte_for_byte_and_anonymous(sandbox):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "expected"),
+    ("status", "body", "expected", "in_trouble"),
     [
-        (200, b'{"errors": [{"message": "no such workflow"}]}', "no such workflow"),
-        (200, b'{"data": {"workflow": null}}', "not visible without a login"),
-        (500, b"{}", "status 500"),
-        (200, b"<html>", "no JSON answer"),
+        (200, b'{"errors": [{"message": "no such workflow"}]}', "query (no such workflow)", False),
+        (200, b'{"data": {"workflow": null}}', "not visible without a login", False),
+        (200, b"[]", "without an error message", False),
+        (404, b'{"errors": [{"message": "gone"}]}', "answered 404 to the query (gone)", False),
+        (500, b"{}", "answered 500 to the query; the other side has trouble", True),
+        (503, b"<html>", "answered 503 to the query; the other side has trouble", True),
+        (200, b"<html>", "not JSON", True),
     ],
 )
-def test_every_failure_that_the_classifier_swallows_is_named(sandbox, status, body, expected):
+def test_every_failure_that_the_classifier_swallows_is_named(
+    sandbox, status, body, expected, in_trouble
+):
     with (
         scripted_server([(status, body)]) as (url, _),
         Caesar(Settings(sandbox.server.url, url), sandbox.panoptes) as caesar,
@@ -142,6 +147,7 @@ def test_every_failure_that_the_classifier_swallows_is_named(sandbox, status, bo
         answer = caesar.visible_proposals(1, 2)
     assert answer.payloads == ()
     assert expected in answer.problem
+    assert answer.in_trouble is in_trouble
 
 
 @pytest.mark.parametrize("name", ["first_extract", "Reducers::FirstExtractReducer"])
