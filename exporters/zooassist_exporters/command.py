@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from zooassist_exporters.classifications_command import classifications
+from zooassist_exporters.convert_command import convert
 from zooassist_exporters.images import FolderImages, SubjectMedia
 from zooassist_exporters.label_schema_file import read_label_schema
 from zooassist_exporters.marks_command import marks
+from zooassist_exporters.masks_command import masks
 from zooassist_exporters.problems import ProblemList
 from zooassist_exporters.rule_options import rule_options
 from zooassist_exporters.rules import Rules
@@ -20,11 +20,8 @@ from zooassist_exporters.subjects_file import read_locations
 from zooassist_exporters.votes_csv import read_votes_csv
 from zooassist_exporters.votes_csv_export import export_votes_table, open_images
 from zooassist_exporters.votes_export import VotesInput, VotesReport, export_votes
-from zooassist_plugin.platform_exports import EXPORT_INTERVAL
 from zooassist_plugin.progress import progress
-from zooassist_plugin.settings import load_settings
 
-KINDS = ("classifications", "subjects", "workflows")
 OUT = click.option(
     "--out",
     required=True,
@@ -39,45 +36,10 @@ def export() -> None:
     """Turn classifications into training sets."""
 
 
+export.add_command(classifications)
+export.add_command(convert)
 export.add_command(marks)
-
-
-@export.command(epilog="Example: zooassist export classifications 1234 --out classifications.csv")
-@click.argument("workflow", type=int)
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="Which export."
-)
-@click.option("--wait", default=3600.0, show_default=True, help="Seconds to wait at most.")
-@click.option(
-    "--max-age",
-    default=EXPORT_INTERVAL.total_seconds() / 3600,
-    show_default=True,
-    help="Hours for which a ready export is used again.",
-)
-def classifications(workflow: int, out: Path, kind: str, wait: float, max_age: float) -> None:
-    """Download an export of WORKFLOW from Panoptes into the CSV file --out.
-
-    A ready export is used again for a day, since Panoptes makes one per day and silently drops
-    further requests. Subjects and workflows are exported for the whole project.
-    """
-    from zooassist_plugin.panoptes import connect
-
-    with connect(load_settings()) as panoptes, ExitStack() as stack:
-        if sys.stderr.isatty():
-            stack.enter_context(Console(stderr=True).status(f"Waiting for the {kind} export"))
-        number = {"workflow_id": workflow}
-        if kind != KINDS[0]:
-            number = {"project_id": panoptes.workflow(workflow).project_id}
-        panoptes.export(
-            kind,
-            out,
-            max_age=timedelta(hours=max_age),
-            wait=wait,
-            say=lambda line: click.echo(line, err=True),
-            **number,
-        )
-    click.echo(f"{out}: {out.stat().st_size:,} bytes")
+export.add_command(masks)
 
 
 @export.command(
