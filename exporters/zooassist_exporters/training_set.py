@@ -114,7 +114,8 @@ class TrainingSet:
         Raises
         ------
         BadInput
-            When the row has none; the export listed why.
+            When the row has none (the export listed why), or the file is not there: one that got
+            lost fails alone, and the other rows can be used.
         """
         name = self.subjects["image"][row].as_py()
         if name is None:
@@ -122,6 +123,10 @@ class TrainingSet:
             raise BadInput(
                 f"{self.path}: subject {subject} has no image; run the export again with --images "
                 "DIR or --subjects CSV, or leave the row out"
+            )
+        if not (self.path / str(name)).is_file():
+            raise BadInput(
+                f"{self.path}: {name} is not there; copy the folder whole or export it again"
             )
         return self.path / str(name)
 
@@ -173,7 +178,9 @@ def _matrix(table: pa.Table, names: Sequence[str]) -> NDArray[np.int64]:
 
 
 def read_training_set(path: Path) -> TrainingSet:
-    """Read a training set and check it: version, digests, columns, counts and image files.
+    """Read a training set and check it: version, digests, columns and counts.
+
+    That the images are there is asked when they are used, see `TrainingSet.image_path`.
 
     Parameters
     ----------
@@ -203,12 +210,6 @@ def read_training_set(path: Path) -> TrainingSet:
     if outside:  # a set from elsewhere must not make us read the reader's own files
         raise BadInput(
             f"{path}: image {outside[0]!r} is not in its folder {IMAGES}/; do not use it"
-        )
-    missing = [name for name in images if not (path / name).is_file()]
-    if missing:
-        raise BadInput(
-            f"{path}: {len(missing)} of its images are not there, first {missing[0]}; "
-            "copy the folder whole or export it again"
         )
     found = TrainingSet(
         path, manifest, schema, subjects, votes, tables.get(MARKS), tables.get(MASKS_INDEX)
