@@ -15,6 +15,7 @@ from zooassist_exporters.answer_columns import (
     same_text,
     unknown_label,
 )
+from zooassist_exporters.extracts.survey import is_about_choice
 from zooassist_exporters.problems import Problem
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.vote_records import AnswerKey
@@ -34,6 +35,8 @@ def columns_as_seen(keys: Sequence[AnswerKey], rules: Rules) -> AnswerColumns:
     for position, key in enumerate(keys):
         if key.value == UNKNOWN_LABEL:
             misfits[position] = unknown_label(key)
+            continue
+        if is_about_choice(key.task) and not rules.survey_answers:
             continue
         text = "" if key.task in rules.reworded else same_text(key.text)
         groups.setdefault((key.task, text), []).append(position)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,14 +13,14 @@ from zooassist_exporters.answer_columns import (
     same_text,
     unknown_label,
 )
+from zooassist_exporters.choice_questions import choice_questions
+from zooassist_exporters.extracts.survey import is_about_choice
 from zooassist_exporters.problems import Problem
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.vote_records import AnswerKey
 from zooassist_exporters.workflows import Version, WorkflowVersion, WorkflowVersions
-from zooassist_plugin.label_schema import Answer, LabelSchema, Question, schema_from_tasks
-from zooassist_plugin.task_text import plain_text, slug
-
-SHORTCUT: Final = "shortcut"
+from zooassist_plugin.label_schema import LabelSchema, Question, schema_from_tasks
+from zooassist_plugin.task_text import plain_text
 
 
 def columns_of_workflow(
@@ -33,11 +32,15 @@ def columns_of_workflow(
     read as a label in the version that its classification names.
     """
     target = _newest_used(keys, versions)
-    types = target.types()
-    names = {task: name for task, name in rules.names.items() if types.get(task) != SHORTCUT}
-    schema = schema_from_tasks(target.tasks, target.first_task, names)
-    schema = _with_shortcuts(schema, target, rules)
-    matcher = _WorkflowMatcher(schema, versions, target, rules)
+    chosen = list(choice_questions(target.tasks, rules))
+    names = rules.names.keys() - {each.question.task for each in chosen}
+    tree = schema_from_tasks(
+        target.tasks, target.first_task, {task: rules.names[task] for task in names}
+    )
+    schema = LabelSchema((*tree.questions, *(each.question for each in chosen)))
+    labels = {question.task: target.labels(question.task) for question in tree.questions}
+    labels |= {each.question.task: list(each.keys) for each in chosen}
+    matcher = _WorkflowMatcher(schema, labels, versions, target, rules)
     questions = np.full(len(keys), NONE, dtype=np.int64)
     columns = np.full(len(keys), NONE, dtype=np.int64)
     misfits = {}
@@ -56,26 +59,13 @@ def _newest_used(keys: Sequence[AnswerKey], versions: WorkflowVersions) -> Workf
     return versions.nearest(str(max(used))) if used else versions.newest
 
 
-def _with_shortcuts(schema: LabelSchema, target: WorkflowVersion, rules: Rules) -> LabelSchema:
-    """Add shortcuts ("Nothing here"), which volunteers choose instead of answering."""
-    made = []
-    for task, kind in target.types().items():
-        if kind == SHORTCUT and target.labels(task):
-            name = rules.names.get(task) or slug(task)
-            answers = tuple(
-                Answer(plain_text(label), index, f"{name}_{slug(label) or index}")
-                for index, label in enumerate(target.labels(task))
-            )
-            made.append(Question(name, task, "multiple", (), answers))
-    return LabelSchema((*schema.questions, *made)) if made else schema
-
-
 class _WorkflowMatcher:
     """Finds the column of one answer in a workflow's schema."""
 
     def __init__(
         self,
         schema: LabelSchema,
+        labels: Mapping[str, Sequence[str]],
         versions: WorkflowVersions,
         target: WorkflowVersion,
         rules: Rules,
@@ -87,13 +77,17 @@ class _WorkflowMatcher:
         }
         self._starts = [schema.slices[question.name].start for question in schema.questions]
         self._answers = {
-            question.task: _by_text(question, target.labels(question.task))
+            question.task: _by_text(question, labels[question.task])
             for question in schema.questions
         }
 
     def place(self, key: AnswerKey) -> tuple[int, int] | Problem | None:
         """Return (question, column), why there is none, or None for an empty single answer."""
+        if is_about_choice(key.task) and not self._rules.survey_answers:
+            return None
         if key.task not in self._questions:
+            if key.value is None and not key.text:
+                return None  # nothing was drawn, as far as can be seen
             return Problem(
                 key.task,
                 "task is not asked any more",
@@ -143,7 +137,7 @@ class _WorkflowMatcher:
 
 
 def _by_text(question: Question, labels: Sequence[str]) -> dict[str, int]:
-    """Return the answers' positions by text; the first of two that read the same."""
+    """Return the answers' positions by label and by key; the first of two that read the same."""
     found: dict[str, int] = {}
     for answer in question.answers:
         found.setdefault(same_text(answer.label), answer.index)

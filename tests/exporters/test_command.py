@@ -73,7 +73,7 @@ def test_a_missing_column_ends_with_2(tmp_path, exports, row):
     ("arguments", "message"),
     [
         (["--map", "T0"], "--map: expected TASK=NAME such as T0=smooth-or-featured, got 'T0'"),
-        (["--like", "nowhere"], "nowhere: expected a tree (gz2, gz-decals), a model folder"),
+        (["--like", "nowhere"], "nowhere: expected a tree (gz2, gz-decals), a bundled model"),
         (["--images", "nowhere"], "nowhere: expected a folder of images, found none"),
     ],
 )

@@ -1,6 +1,18 @@
+import doctest
+
 import pytest
 
-from zooassist_exporters.extracts import Answered, UnexpectedValue, answers_of
+from zooassist_exporters.extracts import (
+    Answered,
+    UnexpectedValue,
+    answers_of,
+    dropdown,
+    nothing,
+    seen,
+    survey,
+    values,
+)
+from zooassist_exporters.extracts.values import READERS, feedback_entries
 
 QUESTION = "Is there a ring?"
 
@@ -107,15 +119,69 @@ def answered(task, *values, text="", multiple=False, mark=None):
             [
                 {"task": "T3", "value": "free text", "task_label": "Comment"},
                 {"task": "T4", "value": "57"},
-                {"task": "T5", "value": [{"choice": "LION", "answers": {"HOWMANY": "1"}}]},
-                {"task": "T6", "value": [{"select_label": "Colour", "option": True, "value": "a"}]},
                 {"task": "T7", "taskType": "slider", "value": "5"},
-                {"task": "T8", "value": []},
                 {"task": "T9", "task_type": "dropdown-simple", "value": {"option": True}},
                 {"task": "T10", "value": True},
+                {"task": "T11", "taskType": "geoDrawing", "value": {"features": []}},
             ],
             [],
-            id="text, slider, survey, dropdown and empty drawings are no questions",
+            id="text, slider, maps and dropdowns without a selection are no answers",
+        ),
+        pytest.param(
+            [{"task": "T8", "value": []}],
+            [answered("T8", multiple=True)],
+            id="nothing chosen, or nothing drawn",
+        ),
+        pytest.param(
+            [
+                {
+                    "task": "T5",
+                    "value": [
+                        {"choice": "LION", "answers": {"HOWMANY": "1", "DOING": ["A", "B", "A"]}},
+                        {"choice": "HARE", "answers": {}, "filters": {}},
+                        {"choice": "LION", "answers": {"DOING": []}},
+                    ],
+                }
+            ],
+            [
+                answered("T5", "LION", "HARE", multiple=True),
+                answered("T5/LION/HOWMANY", "1"),
+                answered("T5/LION/DOING", "A", "B", multiple=True),
+                answered("T5/LION/DOING", multiple=True),
+            ],
+            id="survey",
+        ),
+        pytest.param(
+            [
+                {
+                    "task": "T6",
+                    "value": [
+                        {"select_label": "Colour", "option": True, "value": "a", "label": "Red"},
+                        {"select_label": "Shape", "option": False, "value": "egg"},
+                        {"select_label": "Size", "option": True, "value": "big"},
+                    ],
+                }
+            ],
+            [answered("T6.0", "Red", text="Colour"), answered("T6.2", "big", text="Size")],
+            id="dropdowns of the old classifier",
+        ),
+        pytest.param(
+            [
+                {
+                    "task": "T9",
+                    "task_type": "dropdown-simple",
+                    "value": {
+                        "select_label": "Colour",
+                        "option": True,
+                        "option_index": 1,
+                        "value": "b",
+                        "label": "Blue",
+                    },
+                },
+                {"task": "T8", "taskType": "dropdown-simple", "value": None},
+            ],
+            [answered("T9", "Blue", text="Colour")],
+            id="dropdown of the new classifier",
         ),
     ],
 )
@@ -144,3 +210,48 @@ def test_a_value_that_does_not_fit_leaves_the_others_alone():
     assert isinstance(second, UnexpectedValue)
     assert str(second) == "expected a list of marks, got 'a text where marks belong'"
     assert third == answered("T2", "Yes")
+
+
+@pytest.mark.parametrize("module", [dropdown, nothing, seen, survey, values])
+def test_examples(module):
+    done = doctest.testmod(module)
+    assert done.attempted > 0
+    assert done.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("slider", "far"),
+        ("text", 5),
+        ("highlighter", "a text"),
+        ("transcription", [1]),
+        ("crop", [1, 2]),
+        ("volumetric", {"label": "x"}),
+        ("subjectGroupComparison", ["5678"]),
+    ],
+)
+def test_values_of_another_type_are_refused_and_none_is_nothing(kind, value):
+    annotation = {"task": "T0", "taskType": kind, "value": value}
+    with pytest.raises(UnexpectedValue, match="expected"):
+        list(READERS[kind](annotation))
+    assert list(READERS[kind](annotation | {"value": None})) == []
+
+
+@pytest.mark.parametrize("feedback", [None, [], {"T0": None}, {"T0": ["x"]}])
+def test_metadata_without_feedback(feedback):
+    assert list(feedback_entries({"feedback": feedback})) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("survey", "LION"), ("survey", [{"answers": {}}]), ("dropdown", "Red"), ("dropdown", ["Red"])],
+)
+def test_choices_of_another_type_leave_the_others_alone(kind, value):
+    annotations = [
+        {"task": "T0", "taskType": kind, "value": value},
+        {"task": "T1", "task_label": QUESTION, "value": "Yes"},
+    ]
+    first, second = answers_of(annotations, {})
+    assert isinstance(first, UnexpectedValue)
+    assert second.values == ("Yes",)

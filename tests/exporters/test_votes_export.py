@@ -451,6 +451,9 @@ def counted_independently(rows, keep=lambda row: True):
                 question = plain_text(annotation.get("task_label") or "").lower()
                 for each in values:
                     counts[annotation["task"], question, plain_text(each).lower()] += 1
+            choices = {each["choice"] for each in values if "choice" in (each or ())}
+            for each in choices if isinstance(value, list) else ():
+                counts[annotation["task"], "", plain_text(each).lower()] += 1
     return counts
 
 
@@ -458,7 +461,7 @@ REAL = [
     ("galaxyzoo-decals-panoptes_classifications.csv.gz", 6122, 47, 9),
     ("superluminous-supernovae-classifications.csv.gz", 10, 10, 7),
     ("many-tools-classifications-2022.csv.gz", 21790, 11, 11),
-    ("kenya-sample.csv.gz", 2030, 1132, 1691),
+    ("kenya-sample.csv.gz", 2030, 2129, 1691),
 ]
 
 

@@ -8,18 +8,26 @@ from typing import Any, Final
 from zooassist_exporters.extracts.answered import Answered, UnexpectedValue
 from zooassist_exporters.extracts.combo import members
 from zooassist_exporters.extracts.drawing import subtask_answers
+from zooassist_exporters.extracts.dropdown import dropdown_answers, simple_dropdown_answer
+from zooassist_exporters.extracts.nothing import nothing_chosen
 from zooassist_exporters.extracts.question import question_answer
-from zooassist_exporters.extracts.seen import COMBO, seen_type
+from zooassist_exporters.extracts.seen import COMBO, EMPTY, seen_type
+from zooassist_exporters.extracts.survey import survey_choices
 
 Extractor = Callable[[Mapping[str, Any]], Iterator[Answered]]
 
-# Task type -> what its annotation says about questions. Types that are not here ask no question
-# that votes can be counted for (text, slider, survey, transcription, ...).
+# Task type -> what its annotation says about questions. Of the types that are not here no votes
+# can be counted: what they hold is read by `zooassist_exporters.extracts.values`, marks by
+# `zooassist_exporters.extracts.marks`.
 EXTRACTORS: Final[dict[str, Extractor]] = {
     "single": question_answer,
     "multiple": question_answer,
     "shortcut": question_answer,
     "drawing": subtask_answers,
+    "survey": survey_choices,
+    "dropdown": dropdown_answers,
+    "dropdown-simple": simple_dropdown_answer,
+    EMPTY: nothing_chosen,
 }
 
 __all__ = ["EXTRACTORS", "Answered", "UnexpectedValue", "answers_of"]

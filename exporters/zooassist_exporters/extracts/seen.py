@@ -7,6 +7,7 @@ from typing import Any, Final
 
 COMBO: Final = "combo"
 UNKNOWN: Final = "unknown"
+EMPTY: Final = "empty"
 
 
 def seen_type(annotation: Mapping[str, Any]) -> str:
@@ -15,6 +16,11 @@ def seen_type(annotation: Mapping[str, Any]) -> str:
     Panoptes gives every question a ``task_label`` and writes it before the value; a text task
     has it after the value; tasks that are exported raw (slider, text of the new classifier,
     survey, ...) have none, unless the classifier named the type itself.
+
+    Examples
+    --------
+    >>> seen_type({"task": "T5", "value": [{"choice": "LION", "answers": {}}]})
+    'survey'
     """
     stated = annotation.get("taskType", annotation.get("task_type"))
     if isinstance(stated, str):
@@ -32,7 +38,7 @@ def seen_type(annotation: Mapping[str, Any]) -> str:
 def _type_of_list(annotation: Mapping[str, Any], value: list[Any]) -> str:
     if not value:
         # Nothing drawn or nothing chosen; it only counts for a task known to be a question.
-        return "multiple" if _label_comes_first(annotation) else UNKNOWN
+        return "multiple" if _label_comes_first(annotation) else EMPTY
     first = value[0]
     if isinstance(first, str | int):
         return "multiple"
@@ -41,6 +47,10 @@ def _type_of_list(annotation: Mapping[str, Any], value: list[Any]) -> str:
             return COMBO
         if "tool" in first or "toolIndex" in first:
             return "drawing"
+        if "choice" in first:
+            return "survey"
+        if "option" in first and "value" in first:
+            return "dropdown"
     return UNKNOWN
 
 
