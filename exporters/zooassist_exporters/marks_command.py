@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from zooassist_exporters.problems import ProblemList
-from zooassist_exporters.rules import REPEATS, Rules
+from zooassist_exporters.rule_options import rule_options
+from zooassist_exporters.rules import Rules
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.progress import progress
 
@@ -30,17 +31,7 @@ REPAIRS = ("valid", "largest")
     help="The training set folder to make.",
 )
 @click.option("--workflows", type=click.Path(), help="The project's workflow export (CSV).")
-@click.option("--workflow-id", type=int, help="Read this workflow only.")
-@click.option("--versions", metavar="LIST", help="Workflow versions: 28.*, 27.1-28.30, 12.10.")
-@click.option(
-    "--repeats",
-    type=click.Choice(REPEATS),
-    default="first",
-    show_default=True,
-    help="Which classifications of one volunteer on one subject count.",
-)
-@click.option("--gold-standard", is_flag=True, help="Count experts' gold standard too.")
-@click.option("--live-only", is_flag=True, help="Leave out what was made before the launch.")
+@rule_options
 @click.option(
     "--cluster",
     type=click.Choice(METHODS),
@@ -92,7 +83,7 @@ REPAIRS = ("valid", "largest")
 )
 @click.option("--overwrite", is_flag=True, help="Replace a training set at --out.")
 @click.pass_context
-def marks(context: click.Context, /, file: str, out: Path, **options: Any) -> None:  # noqa: ANN401
+def marks(context: click.Context, /, file: str, out: Path, rules: Rules, **options: Any) -> None:  # noqa: ANN401
     """Read what volunteers drew in the classification export FILE (- is standard input).
 
     Marks of different volunteers are clustered and averaged into the marks of a training set. The
@@ -101,17 +92,8 @@ def marks(context: click.Context, /, file: str, out: Path, **options: Any) -> No
     # Clustering is an extra: the others of these commands must do without its libraries.
     from zooassist_exporters.marks_export import MarksInput, MarksRules, export_marks
     from zooassist_exporters.matching.assignment import Nearness
-    from zooassist_exporters.version_ranges import VersionRanges
     from zooassist_plugin.proposal_history import open_history
 
-    versions = options["versions"]
-    rules = Rules(
-        workflow_id=options["workflow_id"],
-        repeats=options["repeats"],
-        gold_standard=options["gold_standard"],
-        live_only=options["live_only"],
-        versions=None if versions is None else VersionRanges.parse(versions),
-    )
     how = MarksRules(
         consensus=_consensus(options),
         near=Nearness(options["edited_iou"], options["edited_pixels"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from zooassist_exporters.workflows import WorkflowVersion, WorkflowVersions
@@ -10,6 +11,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.task_text import plain_text
 
 DRAWING: Final = "drawing"
+_words = lru_cache(1024)(plain_text)
 
 
 class VersionTools:
@@ -37,7 +39,7 @@ class VersionTools:
 
     def label_of(self, task: str, tool: int) -> str:
         """Return the label of a tool without markup, "" when it is not known."""
-        return plain_text(str(self._tool(task, tool).get("label") or ""))
+        return _words(str(self._tool(task, tool).get("label") or ""))
 
     def with_type(self, task: str, tool_type: str) -> tuple[int, ...]:
         """Return the tools of a task that draw a shape; empty when the tools are not known."""
@@ -47,7 +49,7 @@ class VersionTools:
     def answer_of(self, subtask: str, index: int) -> str | None:
         """Return the text of an answer to a subtask (``T0.1.0``), None when it is not known."""
         labels = [] if self._version is None else self._version.labels(subtask)
-        return plain_text(labels[index]) if 0 <= index < len(labels) else None
+        return _words(labels[index]) if 0 <= index < len(labels) else None
 
     def _task(self, task: str) -> Mapping[str, Any]:
         found = {} if self._version is None else self._version.tasks.get(task, {})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from zooassist_exporters.extracts.combo import members
@@ -36,6 +37,8 @@ _NO_GEOMETRY: Final = frozenset(
         "tool_label",
     }
 )
+
+_words = lru_cache(1024)(plain_text)  # a file has few labels, and many marks of each
 
 
 class MarkAnswer(NamedTuple):
@@ -174,7 +177,7 @@ def _read(
         frame=_number(mark, "frame"),
         tool_index=tool,
         tool_type=tool_type,
-        tool_label=plain_text(str(mark.get("tool_label") or "")) or tools.label_of(task, tool),
+        tool_label=_words(str(mark.get("tool_label") or "")) or tools.label_of(task, tool),
         shape=shape,
         geometry=_raw_geometry(mark) if shape is None else shape_to_v2(shape),
         answers=answers,

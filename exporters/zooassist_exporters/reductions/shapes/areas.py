@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -96,15 +97,31 @@ def bounds_of(shape: Shape) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of a shape, in natural pixels."""
     match shape:
         case Point():
-            points = [(shape.x, shape.y)]
+            return shape.x, shape.y, shape.x, shape.y
         case Line():
-            points = [(shape.x1, shape.y1), (shape.x2, shape.y2)]
-        case Polygon() | FreehandLine():
-            points = list(shape.points)
-        case _:
-            points = [(float(x), float(y)) for x, y in _closed_ring(shape)]
-    xs, ys = zip(*points, strict=True) if points else ((0.0,), (0.0,))
-    return min(xs), min(ys), max(xs), max(ys)
+            xs, ys = (shape.x1, shape.x2), (shape.y1, shape.y2)
+            return min(xs), min(ys), max(xs), max(ys)
+        case Polygon(points=points) | FreehandLine(points=points):
+            across, down = zip(*points, strict=True) if points else ((0.0,), (0.0,))
+            return min(across), min(down), max(across), max(down)
+        case Circle(r=r):
+            half = r, r
+        case Rectangle():
+            half = shape.width / 2, shape.height / 2
+        case Ellipse():
+            cosine, sine = _direction(shape.angle)
+            half = (
+                math.hypot(shape.rx * cosine, shape.ry * sine),
+                math.hypot(shape.rx * sine, shape.ry * cosine),
+            )
+        case RotateRectangle():
+            cosine, sine = map(abs, _direction(shape.angle))
+            half = (
+                (shape.width * cosine + shape.height * sine) / 2,
+                (shape.width * sine + shape.height * cosine) / 2,
+            )
+    x, y = shape.x_center, shape.y_center
+    return x - half[0], y - half[1], x + half[0], y + half[1]
 
 
 def ring_of(area: BaseGeometry) -> tuple[tuple[float, float], ...]:
@@ -135,6 +152,10 @@ def _closed_ring(shape: Circle | Ellipse | Rectangle | RotateRectangle) -> Ring:
 
 def _turned(ring: Ring, degrees: float) -> Ring:
     """Turn points clockwise on the screen, where y points down."""
-    angle = np.deg2rad(degrees)
-    cosine, sine = np.cos(angle), np.sin(angle)
+    cosine, sine = _direction(degrees)
     return np.asarray(ring @ np.array([[cosine, sine], [-sine, cosine]]), dtype=np.float64)
+
+
+def _direction(degrees: float) -> tuple[float, float]:
+    angle = math.radians(degrees)
+    return math.cos(angle), math.sin(angle)

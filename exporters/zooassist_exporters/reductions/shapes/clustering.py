@@ -9,6 +9,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from sklearn import config_context
 from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS
 
 from zooassist_plugin.errors import BadInput
@@ -121,7 +122,10 @@ def cluster(distances: Matrix, volunteers: Sequence[int], how: Clustering) -> La
     np.fill_diagonal(own, False)
     # Finite, since HDBSCAN and OPTICS calculate with it; above eps whatever eps is.
     apart[own] = 10.0 * max(float(distances.max(initial=0.0)), how.eps, 1.0)
-    return split_own_marks(_MODELS[how.method](apart, how), distances, who, how.fewest)
+    # `Clustering` and the caller have checked; checking again takes most of the time.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        labels = _MODELS[how.method](apart, how)
+    return split_own_marks(labels, distances, who, how.fewest)
 
 
 def split_own_marks(labels: Labels, distances: Matrix, who: Labels, fewest: int) -> Labels:
