@@ -113,8 +113,36 @@ def within_limits(
     return too_few, beyond
 
 
-def count_votes(records: VoteRecords, columns: AnswerColumns, rules: Rules) -> SubjectVotes:
-    """Count the votes of every subject of some records.
+@dataclass(frozen=True)
+class CountedAnswers:
+    """Which answers count, one entry per answer.
+
+    Attributes
+    ----------
+    subject_ids : array, shape (subjects,)
+        Subjects that count, ascending, those without any answer too.
+    subjects, users : array
+        Row in `subject_ids`; number of the volunteer, negative when unknown.
+    classifications : array
+        Position of the classification; answers of one classification share it.
+    questions, columns : array
+        Question and label column; column -1 is "none of these".
+    dropped, conflicts
+        As in `SubjectVotes`.
+    """
+
+    subject_ids: Integers
+    subjects: Integers
+    users: Integers
+    classifications: Integers
+    questions: Integers
+    columns: Integers
+    dropped: Counter[str]
+    conflicts: Integers
+
+
+def counted_answers(records: VoteRecords, columns: AnswerColumns, rules: Rules) -> CountedAnswers:
+    """Say which answers of some records count.
 
     Parameters
     ----------
@@ -125,8 +153,6 @@ def count_votes(records: VoteRecords, columns: AnswerColumns, rules: Rules) -> S
     rules : Rules
         How repeats are counted, and how many classifications a subject needs and has at most.
     """
-    single, width = columns.single, len(columns.schema.columns)
-    height = max(len(single), 1)
     keep = kept_classifications(records, rules.repeats)
     repeated = ~keep
     too_few, beyond = within_limits(
@@ -141,22 +167,45 @@ def count_votes(records: VoteRecords, columns: AnswerColumns, rules: Rules) -> S
     )
     keep &= ~(too_few | beyond)
     subject_ids = np.unique(records.subject_ids[~too_few])
-    subject_rows = np.searchsorted(subject_ids, records.subject_ids)
     where, answer = records.classifications, records.answers
     question, column = columns.questions[answer], columns.columns[answer]
     use = keep[where] & (question >= 0)
     where, question, column = where[use], question[use], column[use]
-    where, question, column = _distinct(where, question, column, width)
-    conflict = _conflicts(where, question, single)
+    where, question, column = _distinct(where, question, column, len(columns.schema.columns))
+    conflict = _conflicts(where, question, columns.single)
     conflicts = np.unique(where[conflict])
     where, question, column = where[~conflict], question[~conflict], column[~conflict]
+    return CountedAnswers(
+        subject_ids=subject_ids,
+        subjects=np.searchsorted(subject_ids, records.subject_ids[where]),
+        users=records.users[where],
+        classifications=where,
+        questions=question,
+        columns=column,
+        dropped=dropped,
+        conflicts=np.stack(
+            [records.rows[conflicts], records.classification_ids[conflicts]], axis=1
+        ),
+    )
 
-    chosen = column >= 0
-    counts = _tally(subject_rows[where[chosen]], column[chosen], len(subject_ids), width)
-    pairs = np.unique(where * height + question)
-    totals = _tally(subject_rows[pairs // height], pairs % height, len(subject_ids), len(single))
-    listed = np.stack([records.rows[conflicts], records.classification_ids[conflicts]], axis=1)
-    return SubjectVotes(subject_ids, counts, totals, dropped, listed)
+
+def count_votes(records: VoteRecords, columns: AnswerColumns, rules: Rules) -> SubjectVotes:
+    """Count the votes of every subject of some records; parameters as in `counted_answers`."""
+    return tally(counted_answers(records, columns, rules), columns)
+
+
+def tally(counted: CountedAnswers, columns: AnswerColumns) -> SubjectVotes:
+    """Count the answers that count, subject by subject."""
+    size, width = len(counted.subject_ids), len(columns.schema.columns)
+    height = max(len(columns.schema.questions), 1)
+    chosen = counted.columns >= 0
+    counts = _tally(counted.subjects[chosen], counted.columns[chosen], size, width)
+    # Several answers of one classification to a question are one volunteer who answered it.
+    _, first = np.unique(counted.classifications * height + counted.questions, return_index=True)
+    totals = _tally(
+        counted.subjects[first], counted.questions[first], size, len(columns.schema.questions)
+    )
+    return SubjectVotes(counted.subject_ids, counts, totals, counted.dropped, counted.conflicts)
 
 
 def _distinct(
