@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-galaxy-zoo train-galaxy-zoo clean
+.PHONY: help install demo test lint format bench bench-galaxy-zoo bench-masks-consensus train-galaxy-zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -35,10 +35,13 @@ format: $(VENV)/.installed  ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-galaxy-zoo  ## every benchmark
+bench: bench-galaxy-zoo bench-masks-consensus  ## every benchmark
 
 bench-galaxy-zoo: $(VENV)/.installed  ## the bundled galaxy model on galaxies it never saw
 	$(BIN)/python benchmarks/galaxy_zoo.py --data $(DATA)/galaxies
+
+bench-masks-consensus: $(VENV)/.installed  ## consensus masks against experts' gold standard
+	$(BIN)/python benchmarks/masks_consensus.py --data $(DATA)
 
 train-galaxy-zoo: $(VENV)/.installed  ## make the bundled galaxy model again (about half an hour)
 	$(BIN)/python -m zooassist_training.recipes.galaxy_zoo --data $(DATA) --out galaxy-zoo

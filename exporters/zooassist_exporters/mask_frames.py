@@ -82,6 +82,20 @@ def frames_of(
         yield Frame(number, size, tuple(seen))
 
 
+def encloses(mark: DrawnMark, join: bool) -> bool:
+    """Whether a mark is an outline, or a part of one where strokes are joined."""
+    shape = mark.shape
+    if shape is None:
+        return False
+    return shape.tool_type in AREA_TOOLS or (join and isinstance(shape, Line))
+
+
+def _no_outline(mark: DrawnMark) -> str:
+    if not mark.tool_type:
+        return "tool not known: give --workflows, or --tool T0.6=polygon"
+    return f"{mark.tool_type}, which outlines nothing"
+
+
 def _frame_numbers(drawn: Sequence[DrawnClassification], task: str) -> list[int]:
     """Return the frames that were shown or marked; the first one is always there."""
     shown = {
@@ -161,15 +175,15 @@ def _outlines(
     marks: Sequence[DrawnMark], rules: FrameRules, left_out: Counter[str]
 ) -> Iterator[Outline]:
     for mark in marks:
-        is_stroke = rules.join and isinstance(mark.shape, Line)
-        if mark.shape is None or not (mark.shape.tool_type in AREA_TOOLS or is_stroke):
-            left_out[f"{mark.tool_type or 'unknown tool'}, which encloses no area"] += 1
+        shape = mark.shape
+        if shape is None or not encloses(mark, rules.join):
+            left_out[_no_outline(mark)] += 1
             continue
         if rules.classes.is_hole(mark):
-            yield Outline(mark.shape, HOLE)
+            yield Outline(shape, HOLE)
             continue
         key = rules.classes.class_of(mark)
         if key is None:
             left_out[f"without one answer to {rules.classes.source}"] += 1
         else:
-            yield Outline(mark.shape, rules.numbers[key])
+            yield Outline(shape, rules.numbers[key])

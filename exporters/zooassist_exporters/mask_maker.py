@@ -21,7 +21,7 @@ from zooassist_exporters.mask_files import (
     table_file,
     write_maps,
 )
-from zooassist_exporters.mask_frames import Frame, FrameRules, frames_of
+from zooassist_exporters.mask_frames import Frame, FrameRules, encloses, frames_of
 from zooassist_exporters.mask_options import MaskOptions
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.reductions.masks.consensus import (
@@ -55,13 +55,14 @@ def survey(drawn: DrawnSubjects, options: MaskOptions, name: str) -> Survey:
     marks: Counter[str] = Counter()
     classes: dict[str, ClassNumbers] = {}
     subjects = 0
+    join = method_named(options.method, options.quorum)[0].joins_strokes
     for _, classifications in drawn.subjects():
         subjects += 1
         for drew in (each for one in classifications for each in one.tasks):
             if options.task in (None, drew.task):
                 marks[drew.task] += len(drew.marks)
                 found = classes.setdefault(drew.task, ClassNumbers(options.classes))
-                found.add(drew.marks)
+                found.add(mark for mark in drew.marks if encloses(mark, join))
     listed = ", ".join(f"{task} ({count} marks)" for task, count in sorted(marks.items()))
     if len(+marks) > 1:
         raise BadInput(f"{name}: several drawing tasks: {listed}; choose one with --task")

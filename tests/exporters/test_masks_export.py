@@ -227,7 +227,7 @@ def test_marks_that_are_no_outline(exports, drawn, run):
     found, report = run(file)
     assert png(found).sum() == 20
     assert dict(report.left_out) == {
-        "point, which encloses no area": 1,
+        "point, which outlines nothing": 1,
         "covers no pixel centre": 2,
     }
     assert "row 3, T0, mark 0: mark without usable geometry" in lines_of(report)

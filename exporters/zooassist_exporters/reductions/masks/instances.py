@@ -140,11 +140,12 @@ def _to_nearest(claim: Map) -> Map:
 
 def _renumbered(found: Map) -> Map:
     """Close the gaps between the numbers, in the order in which the objects begin, row by row."""
-    numbers, first = np.unique(found, return_index=True)
-    order = np.argsort(np.where(numbers == 0, -1, first))
-    ranks = np.empty(len(numbers), dtype=np.int32)
-    ranks[order] = np.arange(len(numbers))
-    if numbers[0] != 0:
-        ranks += 1
-    renumbered: Map = ranks[np.searchsorted(numbers, found)]
+    pixels = found[found > 0]
+    first = np.full(int(found.max()) + 1, len(pixels))
+    # The last value assigned stays, so backwards it is the first pixel of each number.
+    first[pixels[::-1]] = np.arange(len(pixels))[::-1]
+    used = np.flatnonzero(first < len(pixels))
+    ranks = np.zeros(len(first), dtype=np.int32)
+    ranks[used[np.argsort(first[used])]] = np.arange(1, len(used) + 1)
+    renumbered: Map = ranks[found]
     return renumbered

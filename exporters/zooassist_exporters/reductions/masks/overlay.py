@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from zooassist_exporters.mask_patch import Box, Mask, Patch, around, trimmed
 
 BITS: Final = 31
+SMALL: Final = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +91,23 @@ def overlay(patches: Sequence[Patch]) -> Overlay:
                 rows = slice(patch.top - box.top, patch.box.bottom - box.top)
                 columns = slice(patch.left - box.left, patch.box.right - box.left)
                 pattern[rows, columns] |= patch.cells.astype(np.int64) << bit
-        # 0, nobody, stays pattern 0 even when no pixel of the box has it.
-        found, place = np.unique(np.append(0, pattern), return_inverse=True)
+        found, pattern = _distinct(pattern)
         bits = (found[:, None] >> np.arange(len(group))) & 1
         votes = np.hstack([votes[found >> BITS], bits.astype(np.bool_)])
-        pattern = place[1:].reshape(box.shape)
     return Overlay(box, pattern.astype(np.int32), votes)
+
+
+def _distinct(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct codes in ascending order, and the place of each pixel's code in them.
+
+    0, nobody, is always among them, even when no pixel has it.
+    """
+    highest = int(codes.max(initial=0))
+    if highest >= SMALL:
+        found, place = np.unique(np.append(0, codes), return_inverse=True)
+        return found, place[1:].reshape(codes.shape)
+    # Codes of a few volunteers: counting them is much faster than sorting the pixels.
+    there = np.bincount(codes.ravel(), minlength=1) > 0
+    there[0] = True
+    places = np.cumsum(there) - 1
+    return np.flatnonzero(there), places[codes]

@@ -6,10 +6,11 @@ the background with probability q (specificity); expectation maximisation estima
 probability of every pixel to belong to the object.
 
 Two known weaknesses are met. The share of background decides the result, so background counts only
-as far as it is as large as what was drawn, however empty the image. And single pixels are no independent evidence, so that with few volunteers
-the estimates run to the one whose outline is largest or smallest: p and q get a Beta prior, worth a
-share of the pixels (Commowick and Warfield 2010, "Estimation of inferior performance by MAP
-STAPLE"). With ``prior_weight=0`` it is the algorithm of 2004.
+as far as it is as large as what was drawn, however empty the image. And single pixels are no
+independent evidence, so that with few volunteers the estimates run to the one whose outline is
+largest or smallest: p and q get a Beta prior, worth a share of the pixels (Commowick and Warfield
+2010, "Estimation of inferior performance by MAP STAPLE"). With ``prior_weight=0`` and all of the
+image as background it is the algorithm of 2004.
 """
 
 from __future__ import annotations
