@@ -19,7 +19,12 @@ def model() -> None:
     """Inspect and verify model folders."""
 
 
-@model.command(epilog="Example: zooassist model inspect galaxy-zoo")
+@model.command(
+    epilog="""\b
+Examples:
+  zooassist model inspect galaxy-zoo
+  zooassist model inspect models/next --json"""
+)
 @click.argument("model_argument", metavar="MODEL")
 @click.option("--json", "as_json", is_flag=True, help="Print model.json as it is.")
 def inspect(model_argument: str, as_json: bool) -> None:
@@ -32,7 +37,12 @@ def inspect(model_argument: str, as_json: bool) -> None:
         click.echo(line)
 
 
-@model.command(epilog="Example: zooassist model verify galaxy-zoo")
+@model.command(
+    epilog="""\b
+Examples:
+  zooassist model verify galaxy-zoo
+  zooassist model verify models/next"""
+)
 @click.argument("model_argument", metavar="MODEL")
 def verify(model_argument: str) -> None:
     """Check MODEL's digest, contents and schema, and run it once."""

@@ -9,12 +9,15 @@ import sys
 import zlib
 from pathlib import Path
 
+import click
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from zooassist_plugin.errors import BadInput
+from zooassist_serving.http.command import serve
 from zooassist_serving.image_arguments import find_images, printable
+from zooassist_serving.model_command import inspect, verify
 from zooassist_serving.predict_command import predict
 
 
@@ -99,6 +102,14 @@ def test_every_bad_image_is_one_line_and_one_row(tiny_folder, images, tmp_path, 
     assert "0 bytes" in rows["empty.png"]["error"]
     assert "No such file" in rows["missing.png"]["error"]
     assert "2 of 7 images predicted" in result.stdout
+
+
+@pytest.mark.parametrize("command", [predict, serve, inspect, verify])
+def test_every_option_and_example_is_explained(command):
+    shown = CliRunner().invoke(command, ["--help"]).output
+    assert "\\b" not in shown
+    assert "\n    zooassist " in shown
+    assert all(option.help for option in command.params if isinstance(option, click.Option))
 
 
 def test_embedding(tiny_folder, images, tmp_path):

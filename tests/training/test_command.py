@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
+import click
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from zooassist_plugin.cli import main
 from zooassist_serving.model_folder import load_model_folder
+from zooassist_training.command import votes
 
 QUICK = ("--encoder", "tiny", "--size", "32", "--epochs", "1", "--threads", "1")
 
@@ -68,6 +73,48 @@ def test_damaged_image_is_named_and_the_rest_is_trained_on(
     assert run(monkeypatch, "train", "votes", damaged, "--out", out, *QUICK) == 1
     assert "error: subject " in capsys.readouterr().err
     assert load_model_folder(out).card.kind == "votes"
+
+
+def test_lost_image_is_named_and_the_rest_is_trained_on(
+    training_set, tmp_path, monkeypatch, capsys
+):
+    copied = shutil.copytree(training_set, tmp_path / "copied")
+    lost = sorted((copied / "images").iterdir())[0]
+    lost.unlink()
+    out = tmp_path / "model"
+    assert run(monkeypatch, "train", "votes", copied, "--out", out, *QUICK) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert line.startswith(f"error: subject {lost.stem}: ")
+    assert f"images/{lost.name} is not there" in line
+    assert load_model_folder(out).card.kind == "votes"
+
+
+def test_a_full_disk_is_one_line(training_set, tmp_path):
+    """A limit on the size of files stands in for the disk that the images are unpacked on."""
+    script = (
+        "import resource; from zooassist_plugin.cli import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)); main()"
+    )
+    out = tmp_path / "model"
+    arguments = ("train", "votes", str(training_set), "--out", str(out), *QUICK)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written: File too large; make room there" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_laid_out_by_hand():
+    shown = CliRunner().invoke(votes, ["--help"]).output
+    assert "\\b" not in shown
+    assert "\n    zooassist train votes training-set --out models/galaxies\n" in shown
+    assert all(option.help for option in votes.params if isinstance(option, click.Option))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 import timm
@@ -107,3 +108,18 @@ def test_published_encoder_is_loaded_and_resolved_to_its_architecture(tmp_path):
 def test_published_encoder_that_is_not_there(tmp_path):
     with pytest.raises(Refused, match=r"config\.json"):
         open_encoder(f"local-dir:{tmp_path / 'nowhere'}")
+
+
+def test_a_hub_that_does_not_answer_is_told_once(monkeypatch, caplog):
+    def no_answer(_):
+        for attempt in range(5):
+            logging.getLogger("huggingface_hub.utils._http").warning("Retry %d", attempt)
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("zooassist_training.encoders.load_model_config_from_hf", no_answer)
+    caplog.set_level("INFO")
+    with pytest.raises(Refused, match="Name or service not known"):
+        open_encoder("hf_hub:owner/name")
+    assert caplog.messages == ["hf_hub:owner/name: fetched from its hub, or found in the cache"]
+    logging.getLogger("huggingface_hub.utils._http").warning("of somebody else")
+    assert caplog.messages[-1] == "of somebody else"

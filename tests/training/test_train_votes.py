@@ -17,7 +17,8 @@ from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training import train_votes as steps
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.onnx_export import ParityError
-from zooassist_training.restore import restore_network, with_schema
+from zooassist_training.restore import known_questions, restore_network, with_schema
+from zooassist_training.start import start_of
 from zooassist_training.train_votes import VotesRecipe, train_votes
 from zooassist_training.votes_module import VotesModule
 
@@ -137,6 +138,21 @@ def test_other_schema_keeps_the_answers_that_mean_the_same(trained):
     assert torch.allclose(after[..., :3], before[..., [1, 2, 0]])
 
 
+def test_what_goes_on_and_what_starts_new_is_said(schema, trained, training_set, tmp_path, caplog):
+    known = trained.folder.card.schema_of_votes
+    assert known_questions(known, reworded()) == ("shape",)
+    rows = [SubjectRow(i, read_training_set(training_set).image_path(i)) for i in range(20)]
+    folder = write_training_set(tmp_path / "set", rows, [[1, 2, 0, 3, 1]] * 20, reworded())
+    recipe = replace(RECIPE, start=trained.folder.path, fit=replace(FIT, epochs=1))
+    tuned = train_votes(folder, tmp_path / "tuned", recipe)
+    assert (tuned.carried_over, tuned.started_new) == (("shape",), ("ring",))
+    assert any(line.endswith("goes on with shape; new: ring") for line in caplog.messages)
+    foreign = LabelSchema(reworded().questions[1:])
+    start_of(recipe, foreign)
+    assert "none of its questions is in this training set" in caplog.messages[-1]
+    assert start_of(recipe, schema).started_new == ()
+
+
 class PowerCut(Exception):
     pass
 
@@ -174,7 +190,7 @@ def test_failed_parity_writes_nothing(training_set, tmp_path, monkeypatch):
 
 
 def test_existing_folder_is_refused_before_training(trained, training_set):
-    with pytest.raises(BadInput, match="exists already"):
+    with pytest.raises(BadInput, match="a model is there already"):
         train_votes(training_set, trained.folder.path, RECIPE)
 
 
@@ -182,8 +198,42 @@ def test_too_little_to_train_on(schema, training_set, tmp_path):
     picture = read_training_set(training_set).image_path(0)
     rows = [SubjectRow(1, picture, split="train"), SubjectRow(2, picture, split="test")]
     folder = write_training_set(tmp_path / "set", rows, [[1, 0, 0, 0, 0]] * 2, schema)
-    with pytest.raises(BadInput, match="at least 2 images"):
+    with pytest.raises(BadInput, match=r"at least 2 images .* got 1; export more"):
         train_votes(folder, tmp_path / "model", RECIPE)
+    (folder / "images" / "1.png").unlink()
+    with pytest.raises(BadInput, match=r"got 0; 1 could not be used, first subject 1: .*not there"):
+        train_votes(folder, tmp_path / "model", RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder": "no-such-net"}, "no-such-net"),
+        ({"concentrations": "relu"}, "head: expected one of"),
+        ({"dropout": 1.5}, "dropout"),
+        ({"encoder": "vit_tiny_patch16_224"}, "--size"),
+    ],
+)
+def test_wrong_options_do_not_wait_for_the_images(
+    training_set, tmp_path, monkeypatch, changes, message
+):
+    monkeypatch.setattr(steps, "read_labelled_images", lambda *_: 1 / 0)
+    with pytest.raises(BadInput, match=message):
+        train_votes(training_set, tmp_path / "model", replace(RECIPE, **changes))
+
+
+def test_outputs_that_cannot_be_are_refused_before_anything_is_read(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
+    nowhere = tmp_path / "no-training-set"
+    for out, message in (("file", "found a file"), ("photos", "no model folder, so it is left")):
+        with pytest.raises(BadInput, match=message):
+            train_votes(nowhere, tmp_path / out, RECIPE, overwrite=True)
+    with pytest.raises(BadInput, match="/proc: cannot be written"):
+        train_votes(nowhere, Path("/proc/model"), RECIPE)
+    with pytest.raises(BadInput, match="found a file"):
+        train_votes(nowhere, tmp_path / "m", RECIPE, checkpoints=tmp_path / "file")
 
 
 def test_diverged_training_is_refused(training_set, tmp_path):
@@ -195,6 +245,13 @@ def test_diverged_training_is_refused(training_set, tmp_path):
 
 def test_threads_do_not_spin():
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_names_that_no_model_can_have_are_refused():
+    with pytest.raises(BadInput, match="give one with --name"):
+        VotesRecipe(name="Galaxies v1.0")
+    with pytest.raises(BadInput, match="licence"):
+        VotesRecipe(name="x", licence="")
 
 
 @pytest.mark.parametrize("splits", [("train", "test"), ("validation",)])

@@ -53,7 +53,13 @@ def train() -> None:
     """Turn a training set into a model folder."""
 
 
-@train.command()
+@train.command(
+    epilog="""\b
+Examples:
+  zooassist train votes training-set --out models/galaxies
+  zooassist train votes training-set --out models/next --from galaxy-zoo --epochs 8
+  zooassist train votes training-set --out models/probe --from galaxy-zoo --head-only"""
+)
 @click.argument("training_set", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--name", help="Name of the model; by default that of the folder.")
@@ -86,18 +92,42 @@ def train() -> None:
     show_default=True,
     help="How concentrations are made: exponential, softplus, sigmoid-100.",
 )
-@click.option("--dropout", type=float, default=0.2, show_default=True)
+@click.option(
+    "--dropout", type=float, default=0.2, show_default=True, help="Of the head, in training."
+)
 @click.option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="At most.")
-@click.option("--patience", type=click.IntRange(0), default=10, show_default=True)
-@click.option("--batch-size", type=click.IntRange(2), default=64, show_default=True)
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Stop after so many epochs without a lower validation loss; 0: never.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(2),
+    default=64,
+    show_default=True,
+    help="Images per step.",
+)
 @click.option("--learning-rate", type=float, help="Highest; default 2e-3, with --from 5e-4.")
-@click.option("--averaging", type=float, help="Decay of the averaged weights, per step.")
+@click.option(
+    "--averaging",
+    type=float,
+    help=f"Decay of the averaged weights, per step; default {AVERAGING}.",
+)
 @click.option("--head-only", is_flag=True, help="Leave the encoder as it is.")
 @click.option("--upright", is_flag=True, help="Images have an up direction: do not turn them.")
-@click.option("--precision", type=click.Choice(["32", "bf16", "16"]), default="32")
+@click.option(
+    "--precision",
+    type=click.Choice(["32", "bf16", "16"]),
+    default="32",
+    show_default=True,
+    help="Bits; bf16 is faster where the processor or card has it.",
+)
 @click.option("--train-on-validation", is_flag=True, help="Learn from the validation split too.")
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="Processor threads.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of all randomness.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: all cores.")
 @click.option("--licence", default="not stated", help="Of the data, for model.json.")
 @click.option("--credit", "credits", multiple=True, help="Whom to thank; may be repeated.")
 @click.option(
@@ -107,12 +137,7 @@ def train() -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing model folder.")
 def votes(training_set: Path, out: Path, **options: Any) -> None:  # noqa: ANN401 - see _recipe
-    r"""Learn vote fractions from TRAINING_SET.
-
-    \b
-    zooassist train votes training-set --out models/galaxies
-    zooassist train votes training-set --out models/next --from galaxy-zoo --epochs 5
-    """
+    """Learn vote fractions from TRAINING_SET, a folder that `zooassist export` wrote."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Imported here: `zooassist train --help` needs no torch.
     from zooassist_training.train_votes import train_votes
@@ -126,8 +151,11 @@ def votes(training_set: Path, out: Path, **options: Any) -> None:  # noqa: ANN40
         click.echo(f"error: {problem}", err=True)
     click.echo(
         f"{out}: model {trained.folder.card.name} {trained.folder.card.version}, "
-        f"{trained.images} images, {trained.epochs} epochs, ONNX parity {trained.parity:.1e}"
+        f"images: {trained.images}, epochs: {trained.epochs}, ONNX parity {trained.parity:.1e}"
     )
+    if recipe.start is not None:
+        click.echo(f"  went on from {recipe.start}: {', '.join(trained.carried_over) or 'none'}")
+        click.echo(f"  started new: {', '.join(trained.started_new) or 'none'}")
     for name, value in trained.test.flat().items():
         if name.endswith("/accuracy") or name == "rmse":
             click.echo(f"  test {name}: {value:.4f}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +19,7 @@ from zooassist_exporters.splits import Split
 from zooassist_exporters.training_set import TrainingSet
 from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.model_card import Preprocessing
+from zooassist_plugin.output_paths import writing
 from zooassist_serving.preprocessing import decode_image, prepare
 from zooassist_training.encoders import Channels
 
@@ -66,8 +70,9 @@ def read_labelled_images(
             picture = decode_image(training_set.image_path(row).read_bytes())
         except (BadInput, OSError) as error:
             subject = f"subject {training_set.subject_ids[row]}"
+            reason = error.strerror if isinstance(error, OSError) else str(error)
             problems.append(
-                ItemFailed(subject, str(error), "mend or remove its image and export again")
+                ItemFailed(subject, str(reason), "mend or remove its image and export again")
             )
             continue
         images[len(kept)] = prepare(picture, spec)
@@ -84,8 +89,11 @@ def read_labelled_images(
 def _temporary_array(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if 0 in shape:
         return np.zeros(shape, dtype=np.uint8)
-    with tempfile.TemporaryFile() as file:  # the mapping outlives the handle
-        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+    with writing(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
+        # Reserved at once: a disk that fills up under a mapping kills the process without a word.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, math.prod(shape))
+        return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)  # outlives the handle
 
 
 class VotesDataset(Dataset[tuple[Tensor, Tensor]]):

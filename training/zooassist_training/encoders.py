@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import nn
 
 from zooassist_plugin.errors import BadInput, Refused
 
+log = logging.getLogger(__name__)
 Channels = tuple[float, float, float]
 HUB, LOCAL = "hf_hub:", "local-dir:"
 
@@ -136,7 +139,8 @@ def _open_published(name: str, options: Mapping[str, Any]) -> OpenedEncoder:
     place = name.partition(":")[2]
     read = load_model_config_from_hf if name.startswith(HUB) else load_model_config_from_path
     try:
-        _, architecture, arguments = read(place)
+        with _hub_quiet(name):
+            _, architecture, arguments = read(place)
     except Exception as error:  # the hub client's errors have no common base
         raise Refused(
             f"{name}: its config.json cannot be read ({_one_line(error)}); check the name and "
@@ -148,7 +152,8 @@ def _open_published(name: str, options: Mapping[str, Any]) -> OpenedEncoder:
 
 def _fetch(name: str, spec: EncoderSpec) -> OpenedEncoder:
     try:
-        encoder = timm.create_model(name, pretrained=True, num_classes=0, **_kwargs(spec))
+        with _hub_quiet(name):
+            encoder = timm.create_model(name, pretrained=True, num_classes=0, **_kwargs(spec))
     except Exception as error:  # hub client, file system and torch, no common base
         raise Refused(
             f"{name}: its weights cannot be loaded ({_one_line(error)}); check the connection, "
@@ -156,6 +161,20 @@ def _fetch(name: str, spec: EncoderSpec) -> OpenedEncoder:
         ) from error
     config: Any = encoder.pretrained_cfg
     return OpenedEncoder(spec, encoder, (tuple(config["mean"]), tuple(config["std"])))
+
+
+@contextmanager
+def _hub_quiet(name: str) -> Iterator[None]:
+    """Say once what is fetched; the hub client's two lines per try and handler are kept back."""
+    if not name.startswith(LOCAL):
+        log.info("%s: fetched from its hub, or found in the cache", name)
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        hub.setLevel(level)
 
 
 def _kwargs(spec: EncoderSpec) -> dict[str, Any]:

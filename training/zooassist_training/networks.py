@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -89,6 +89,10 @@ def _channels(values: Iterable[float]) -> Channels:
     return red, green, blue
 
 
+def _per_channel(values: Channels) -> Tensor:
+    return torch.tensor(values).view(1, 3, 1, 1) * 255
+
+
 class VotesNetwork(nn.Module):
     """Encoder and Dirichlet head behind one door that takes uint8 images.
 
@@ -108,9 +112,15 @@ class VotesNetwork(nn.Module):
         self.encoder = build_encoder(spec.encoder) if encoder is None else encoder
         features = embedding_size(self.encoder, spec.size)
         self.head = DirichletHead(features, spec.answers, spec.dropout, spec.concentrations)
-        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1) * 255)
-        self.register_buffer("deviation", torch.tensor(spec.deviation).view(1, 3, 1, 1) * 255)
+        self.register_buffer("mean", _per_channel(spec.mean))
+        self.register_buffer("deviation", _per_channel(spec.deviation))
         self.to(memory_format=torch.channels_last)
+
+    def normalise_by(self, mean: Channels, deviation: Channels) -> None:
+        """Expect pixels (scaled to 0-1) of these statistics from now on."""
+        self.spec = replace(self.spec, mean=mean, deviation=deviation)
+        self.mean.copy_(_per_channel(mean))
+        self.deviation.copy_(_per_channel(deviation))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return (concentrations, embedding) for uint8 images (batch, height, width, 3)."""

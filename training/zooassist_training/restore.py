@@ -109,6 +109,11 @@ def with_schema(network: VotesNetwork, known: LabelSchema, wanted: LabelSchema) 
     return renewed
 
 
+def known_questions(known: LabelSchema, wanted: LabelSchema) -> tuple[str, ...]:
+    """Names of the questions of `wanted` whose answers keep their weights in `with_schema`."""
+    return tuple(each.name for each in wanted.questions if _known_columns(known, each))
+
+
 def _known_columns(known: LabelSchema, question: Question) -> list[str]:
     """Columns of the known schema for the answers of a question; empty when it is new."""
     if set(question.columns) <= set(known.columns):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,18 +17,18 @@ from zooassist_exporters.splits import Split
 from zooassist_exporters.training_set import read_training_set
 from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.label_schema import LabelSchema
-from zooassist_plugin.model_card import Preprocessing
-from zooassist_serving.model_folder import ModelFolder
+from zooassist_plugin.model_card import NAME_PATTERN
+from zooassist_plugin.output_paths import check_folder_takes_files
+from zooassist_serving.model_folder import ModelFolder, check_model_place
 from zooassist_training.augment import with_margin
 from zooassist_training.datasets import LabelledImages, channel_statistics, read_labelled_images
-from zooassist_training.encoders import open_encoder
 from zooassist_training.evaluate import Scores, fractions_of_votes, score
 from zooassist_training.fit import fit
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.folder import write_votes_model
-from zooassist_training.networks import NetworkSpec, VotesNetwork
+from zooassist_training.networks import VotesNetwork
 from zooassist_training.onnx_export import check_parity, export_onnx
-from zooassist_training.restore import restore_network, with_schema
+from zooassist_training.start import start_of
 
 log = logging.getLogger(__name__)
 PARITY_IMAGES = 500
@@ -69,6 +70,13 @@ class VotesRecipe:
     fit: FitOptions = field(default_factory=FitOptions)
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(NAME_PATTERN, self.name):
+            raise BadInput(
+                "name: expected lower-case letters, digits, - and _ (at most 64), got "
+                f"{self.name!r}; give one with --name"
+            )
+        if not self.licence:
+            raise BadInput("licence: expected a word on the data's licence, got none")
         if "test" in self.train_on:
             raise BadInput("train_on: the test split is never trained on; leave it out")
         if "train" not in self.train_on:
@@ -89,6 +97,8 @@ class Trained:
         On the test split.
     parity : float
         Largest relative difference between the graph and PyTorch.
+    carried_over, started_new : tuple of str
+        When going on from a model: questions whose answers kept its weights, and the others.
     """
 
     folder: ModelFolder
@@ -98,6 +108,8 @@ class Trained:
     epochs: int
     test: Scores
     parity: float
+    carried_over: tuple[str, ...] = ()
+    started_new: tuple[str, ...] = ()
 
 
 def train_votes(
@@ -117,18 +129,15 @@ def train_votes(
     ParityError
         When the exported graph computes something else; nothing is written then.
     """
-    if out.exists() and not overwrite:
-        raise BadInput(f"{out}: exists already; model folders are immutable, choose another name")
+    check_model_place(out, overwrite=overwrite)
+    if checkpoints is not None:
+        check_folder_takes_files(checkpoints)
     data = read_training_set(training_set)
     if recipe.fit.threads is not None:
         torch.set_num_threads(recipe.fit.threads)
     torch.manual_seed(recipe.fit.seed)
-    preprocessing = Preprocessing(size=recipe.size, crop=recipe.crop)
-    restored = None
-    if recipe.start is not None:
-        known, card = restore_network(recipe.start)
-        restored = with_schema(known, card.schema_of_votes, data.schema)
-        preprocessing = card.preprocessing
+    start = start_of(recipe, data.schema)  # before the images: wrong options should not wait
+    preprocessing = start.preprocessing
     training = read_labelled_images(data, recipe.train_on, with_margin(preprocessing))
     held_back: list[Split] = [] if "validation" in recipe.train_on else ["validation"]
     validation = read_labelled_images(data, held_back, preprocessing)
@@ -140,8 +149,12 @@ def train_votes(
         *(len(part) for part in parts),
         without_votes,
     )
-    network = restored or _new_network(recipe, data.schema, training)
-    fitted = fit(network, data.schema, training, validation, recipe.fit, checkpoints)
+    problems = tuple(problem for part in parts for problem in part.problems)
+    if len(training) < 2:
+        raise BadInput(_too_little(training_set, len(training), problems))
+    if start.needs_statistics:
+        start.network.normalise_by(*channel_statistics(training.images))
+    fitted = fit(start.network, data.schema, training, validation, recipe.fit, checkpoints)
     onnx_bytes = export_onnx(fitted.network)
     parity = check_parity(fitted.network, onnx_bytes, _probes(parts, preprocessing.size))
     scores = _score(fitted.network, test, data.schema)
@@ -150,31 +163,24 @@ def train_votes(
     )
     return Trained(
         folder=folder,
-        problems=tuple(problem for part in parts for problem in part.problems),
+        problems=problems,
         images=len(training),
         without_votes=without_votes,
         epochs=len(fitted.history),
         test=scores,
         parity=parity,
+        carried_over=start.carried_over,
+        started_new=start.started_new,
     )
 
 
-def _new_network(
-    recipe: VotesRecipe, schema: LabelSchema, training: LabelledImages
-) -> VotesNetwork:
-    """Build a network that normalises as its weights expect, or else by the training images."""
-    encoder = open_encoder(recipe.encoder, recipe.encoder_options, recipe.pretrained)
-    mean, deviation = encoder.statistics or channel_statistics(training.images)
-    spec = NetworkSpec(
-        encoder=encoder.spec,
-        size=recipe.size,
-        answers=len(schema.columns),
-        concentrations=recipe.concentrations,
-        dropout=recipe.dropout,
-        mean=mean,
-        deviation=deviation,
+def _too_little(training_set: Path, images: int, problems: tuple[ItemFailed, ...]) -> str:
+    remedy = "export more classifications"
+    if problems:
+        remedy = f"{len(problems)} could not be used, first {problems[0]}"
+    return (
+        f"{training_set}: expected at least 2 images with votes to train on, got {images}; {remedy}"
     )
-    return VotesNetwork(spec, encoder.module)
 
 
 def _probes(parts: tuple[LabelledImages, ...], side: int) -> NDArray[np.uint8]:
