@@ -10,12 +10,21 @@ from rich.table import Table
 
 from zooassist_plugin.enable import Check
 
+# The words of plain lines -> their marks in the table; "-" was not checked.
+MARKS = {"ok": "[green]✓[/green]", "-": "[dim]-[/dim]", "FAIL": "[red]✗[/red]"}
+
+
+def _word(check: Check) -> str:
+    if not check.checked:
+        return "-"
+    return "ok" if check.passed else "FAIL"
+
 
 def check_lines(checks: Sequence[Check]) -> list[str]:
     """Return one line per check; a failed one carries its remedy."""
     width = max((len(check.name) for check in checks), default=0)
     return [
-        f"{'ok  ' if check.passed else 'FAIL'}  {check.name:<{width}}  {check.detail}"
+        f"{_word(check):<4}  {check.name:<{width}}  {check.detail}"
         + ("" if check.passed else f"; {check.remedy}")
         for check in checks
     ]
@@ -30,6 +39,5 @@ def show_checks(checks: Sequence[Check], console: Console | None = None) -> None
         return
     table = Table("", "check", "found", "what to do")
     for check in checks:
-        mark = "[green]✓[/green]" if check.passed else "[red]✗[/red]"
-        table.add_row(mark, check.name, check.detail, check.remedy)
+        table.add_row(MARKS[_word(check)], check.name, check.detail, check.remedy)
     console.print(table)

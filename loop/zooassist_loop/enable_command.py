@@ -87,11 +87,14 @@ def enable(
     for call in report.calls:
         click.echo(f"{'would make' if dry_run else 'made'}: {call}")
     if not report.calls:
-        click.echo("nothing to write")
-    context.exit(0 if report.passed else 1)
+        done = (
+            "nothing to write" if report.passed else "nothing was written: mend what failed first"
+        )
+        click.echo(done)
+    context.exit(report.exit_code)
 
 
-@click.command()
+@click.command(epilog="Example: zooassist disable 1234 --dry-run")
 @click.argument("workflow", type=int)
 @dry_run_option
 def disable(workflow: int, dry_run: bool) -> None:
@@ -132,4 +135,4 @@ def status(
     with connect(settings) as panoptes, Caesar(settings, panoptes) as caesar:
         report = prefill.status(panoptes, caesar, wanted)
     show_checks(report.checks)
-    context.exit(0 if report.passed else 1)
+    context.exit(report.exit_code)

@@ -74,7 +74,8 @@ def match_labels(
     Raises
     ------
     BadInput
-        When an override names a task or a question that does not exist.
+        When an override names a task or a question that does not exist, or a question whose
+        answers differ: what was asked for by name is never left out silently.
     """
     tasks = [question.task for question in workflow.questions]
     for task, name in overrides.items():
@@ -90,6 +91,8 @@ def match_labels(
         found = _match_question(model, asked, overrides.get(asked.task))
         if isinstance(found, LabelPair):
             pairs.append(found)
+        elif asked.task in overrides:
+            raise BadInput(f"--map {asked.task}={overrides[asked.task]}: {found}")
         else:
             misfits.append(found)
     return LabelMatch(tuple(pairs), tuple(misfits))

@@ -168,6 +168,12 @@ class Panoptes:
         """Read one workflow."""
         return Workflow.from_json(self.resource("workflows", workflow_id)[0])
 
+    def has_texts(self, kind: str, identifier: int, language: str) -> bool:
+        """Say whether the texts of a ``workflow`` or ``project`` are there in a language."""
+        query = {"translated_type": kind, "translated_id": identifier, "language": language}
+        body, _ = self.call("GET", "/translations", params=query)
+        return bool(body.get("translations"))
+
     def configure(self, workflow_id: int, changes: Mapping[str, Any]) -> bool:
         """Merge `changes` into a workflow's configuration; returns whether anything was written.
 

@@ -61,7 +61,9 @@ def zooassist(sandbox, tmp_path, monkeypatch):
 
 def test_from_nothing_to_proposals_and_off_again(zooassist, sandbox, model, workflow):
     dry = zooassist("enable", workflow, "--model", model, "--dry-run")
-    assert dry.exit_code == 1, "nothing was mended, so checks still fail"
+    assert dry.exit_code == 0, dry.output
+    assert "FAIL" not in dry.output
+    assert "-     fetching switched on" in dry.output
     assert dry.output.count("would make: ") == 3
     assert f"would make: Panoptes PUT /workflows/{workflow} configuration.{FLAG}" in dry.output
 
@@ -118,7 +120,8 @@ def test_a_failed_check_is_exit_code_1_with_its_remedy(zooassist, model, sandbox
     line = next(each for each in result.output.splitlines() if "a drawing tool" in each)
     assert line.startswith("FAIL")
     assert "questions can be subtasks of a drawing tool" in line
-    assert result.output.endswith("nothing to write\n")
+    assert "run `zooassist enable`" not in result.output
+    assert result.output.endswith("nothing was written: mend what failed first\n")
 
 
 @pytest.mark.parametrize(
@@ -177,10 +180,15 @@ def test_the_real_program_prints_one_line_and_no_traceback(sandbox, tmp_path, mo
 
 
 def test_checks_are_a_table_on_a_terminal_and_lines_elsewhere(capsys):
-    checks = [Check("one", True, "fine"), Check("another", False, "broken", "mend it")]
+    checks = [
+        Check("one", True, "fine"),
+        Check("another", False, "broken", "mend it"),
+        Check("third", True, "not looked at", checked=False),
+    ]
     assert check_lines(checks) == [
         "ok    one      fine",
         "FAIL  another  broken; mend it",
+        "-     third    not looked at",
     ]
     show_checks(checks, Console(force_terminal=False))
     assert capsys.readouterr().out.splitlines() == check_lines(checks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from prefill_model import SMOOTH, model_card
 from prefill_project import SMOOTH_TASKS, Prefill, galaxy_png, prefill_project
 
+from zooassist_plugin.caesar import Caesar, ReadBack
 from zooassist_plugin.enable import Check, EnableReport, Wanted, disable, enable, status
-from zooassist_plugin.enable.caesar_rules import CAESAR_RULES, REDUCER
+from zooassist_plugin.enable.caesar_rules import ACCOUNT_RULES, CAESAR_RULES, REDUCER
 from zooassist_plugin.enable.read_back import PROBE
-from zooassist_plugin.enable.situation import FLAG, Situation
+from zooassist_plugin.enable.situation import FLAG, Situation, check_rules
 from zooassist_plugin.enable.workflow_rules import WORKFLOW_RULES
 from zooassist_plugin.errors import BadInput, Refused
 from zooassist_plugin.extracts_csv import EXTRACTOR_KEY
@@ -115,6 +117,65 @@ def test_dry_run_lists_the_calls_and_makes_none(sandbox):
     ]
     assert sandbox.panoptes.workflow(workflow_id).configuration == {}
     assert sandbox.caesar.workflow(workflow_id) is None
+    assert report.passed, "what enable mends by itself is no failure of a dry run"
+    mended = [each.name for each in report.checks if each.detail.endswith("enable` mends it")]
+    assert mended == ["fetching switched on", "Caesar follows it", "a reducer for proposals"]
+    assert not any(each.checked for each in report.checks if each.name in mended)
+
+
+def test_a_dry_run_of_what_is_on_already_reads_back(sandbox):
+    workflow_id = new_workflow(sandbox)
+    run(sandbox, workflow_id)
+    report = run(sandbox, workflow_id, dry_run=True)
+    assert report.passed
+    assert report.calls == ()
+    assert report.checks[-1].checked
+
+
+def test_without_a_login_that_is_what_is_said(sandbox):
+    workflow_id = new_workflow(sandbox)
+    settings = replace(sandbox.settings, username=None, password=None)
+    # The project is private; a public one is read without a login.
+    _, etag = sandbox.panoptes.resource("projects", sandbox.project_id)
+    path, public = f"/projects/{sandbox.project_id}", {"projects": {"private": False}}
+    sandbox.panoptes.call("PUT", path, json=public, etag=etag)
+    with connect(settings) as anonymous, Caesar(settings, anonymous) as caesar:
+        seen = status(anonymous, caesar, Wanted(workflow_id))
+        tried = enable(anonymous, caesar, Wanted(workflow_id, model_card()), host=served)
+    assert failed(seen)[0] == failed(tried)[0] == "logged in"
+    assert "PANOPTES_PASSWORD" in seen.checks[0].remedy
+    assert failed(tried) == ["logged in"]
+    assert tried.calls == ()
+    assert "run `zooassist enable` as an owner" not in str(seen.checks)
+
+
+@pytest.mark.parametrize("command", [enable, status])
+def test_a_caesar_in_trouble_is_exit_code_3_and_says_wait(sandbox, command):
+    workflow_id = new_workflow(sandbox)
+    run(sandbox, workflow_id)
+
+    class InTrouble(Caesar):
+        def visible_proposals(self, workflow_id, subject_id):
+            return ReadBack(problem="Caesar answered 503 to the query", in_trouble=True)
+
+    with InTrouble(sandbox.settings, sandbox.panoptes) as caesar:
+        report = command(sandbox.panoptes, caesar, Wanted(workflow_id))
+    assert failed(report) == ["read back as a volunteer"]
+    assert "503" in report.checks[-1].detail
+    assert report.checks[-1].remedy.startswith("wait a few minutes")
+    assert report.exit_code == 3
+
+
+def test_a_workflow_that_has_no_english_texts_is_reported(sandbox):
+    tasks = copy.deepcopy(SMOOTH_TASKS)
+    workflow_id = new_workflow(sandbox, tasks, primary_language="fr")
+    report = run(sandbox, workflow_id)
+    assert failed(report) == ["texts in English"]
+    strings = {"display_name": "Another"}
+    content = {"translations": {"language": "en", "strings": strings}}
+    path = f"/translations?translated_type=workflow&translated_id={workflow_id}"
+    sandbox.panoptes.call("POST", path, json=content)
+    assert failed(run(sandbox, workflow_id)) == []
 
 
 def test_disable_switches_off_and_enable_finds_everything_again(sandbox):
@@ -157,8 +218,8 @@ def _wrong_filter(sandbox: Prefill, workflow_id: int) -> None:
     [
         (_flag_off, ["fetching switched on"], 1),
         (_not_public, ["reductions are public", "read back as a volunteer"], 1),
-        (_no_reducer, ["a reducer for proposals", "the reducer's filter"], 1),
-        (_wrong_type, ["a reducer for proposals", "the reducer's filter"], 2),
+        (_no_reducer, ["a reducer for proposals"], 1),
+        (_wrong_type, ["a reducer for proposals"], 2),
         (_wrong_filter, ["the reducer's filter"], 1),
     ],
     ids=["flag off", "not public", "reducer missing", "wrong type", "wrong filter"],
@@ -189,11 +250,11 @@ QUESTION = {
 }
 # What is wrong -> tasks, steps, what enable reports, and how a builder mends it.
 STRUCTURE: dict[str, tuple[dict[str, Any], list[Any], str, dict[str, Any]]] = {
-    "page-style steps": (SMOOTH_TASKS, _pages(["T0"], ["T1"]), "one page", {"steps": []}),
+    "page-style steps": (SMOOTH_TASKS, _pages(["T0"], ["T1"]), "marks can be shown", {"steps": []}),
     "transcription": (
         {**SMOOTH_TASKS, "T2": {"type": "transcription", "tools": []}},
         [],
-        "no transcription task",
+        "marks can be shown",
         {"tasks": SMOOTH_TASKS},
     ),
     "wrong tool": (
@@ -217,6 +278,9 @@ def test_a_workflow_that_cannot_show_proposals_is_reported_and_left_alone(sandbo
     assert reported in failed(report)
     assert report.calls == (), "a workflow that would harm its volunteers is not switched on"
     assert FLAG not in sandbox.panoptes.workflow(workflow_id).configuration
+    switches = {rule.name for rule in CAESAR_RULES}
+    assert not switches & set(failed(report)), "they wait, and tell nobody to run enable"
+    assert not report.checks[-1].checked
     # The builder follows the remedy; then everything passes, up to the read-back.
     _, etag = sandbox.panoptes.resource("workflows", workflow_id)
     sandbox.panoptes.call("PUT", f"/workflows/{workflow_id}", json={"workflows": mend}, etag=etag)
@@ -322,7 +386,7 @@ def with_tool(**changes: Any) -> dict[str, Any]:
 
 
 def failing(situation: Situation) -> list[str]:
-    return [rule.name for rule in WORKFLOW_RULES if not rule.check(situation).passed]
+    return [check.name for check in check_rules(WORKFLOW_RULES, situation) if not check.passed]
 
 
 BAR = {
@@ -368,7 +432,19 @@ OTHER_MODEL = LabelSchema(
                 workflow_of(SMOOTH_TASKS, configuration={"subject_viewer": "volumetric"}),
                 card=model_card(),
             ),
-            ["a viewer with marks"],
+            ["marks can be shown"],
+        ),
+        (
+            Situation(workflow_of(SMOOTH_TASKS, first_task="T9"), card=model_card()),
+            ["a first task", "the model's questions"],
+        ),
+        (
+            Situation(workflow_of(SMOOTH_TASKS, first_task=""), card=model_card()),
+            ["a first task"],
+        ),
+        (
+            Situation(workflow_of(SMOOTH_TASKS), card=model_card(), in_english=False),
+            ["texts in English"],
         ),
         (
             Situation(
@@ -403,8 +479,42 @@ def test_tasks_that_cannot_be_read_fail_a_rule_instead_of_the_run():
     assert "expected a single question to have answers" in bad.detail
 
 
+def test_what_cannot_be_read_fails_once_and_leaves_the_rest_unchecked():
+    twice = copy.deepcopy(SMOOTH_TASKS)
+    twice["T0"]["tools"][0]["details"] *= 2
+    for situation in (
+        Situation(workflow_of(twice), card=model_card()),
+        Situation(workflow_of(SMOOTH_TASKS), card=model_card(), overrides={"T9": "bar"}),
+        Situation(
+            workflow_of(with_tool(details=[BAR])),
+            card=model_card(),
+            overrides={"T0.0.0": SMOOTH.questions[0].name},
+        ),
+    ):
+        checks = {check.name: check for check in check_rules(WORKFLOW_RULES, situation)}
+        assert [each for each in checks if not checks[each].passed] == ["the model's questions"]
+        assert "--map" not in checks["the model's questions"].remedy
+        for name in ("Done stays free", "room for a proposal"):
+            assert not checks[name].checked
+            assert checks[name].detail == 'not checked, see "the model\'s questions"'
+
+
+def test_without_a_model_its_checks_are_not_made():
+    checks = check_rules(WORKFLOW_RULES, Situation(workflow_of(SMOOTH_TASKS)))
+    unchecked = {check.name for check in checks if not check.checked}
+    assert unchecked == {"the model's tool", "the model's questions", "Done stays free"}
+    assert all("--model" in check.detail for check in checks if not check.checked)
+    marks = Situation(workflow_of(SMOOTH_TASKS), "marks", model_card())
+    [questions] = [
+        check
+        for check in check_rules(WORKFLOW_RULES, marks)
+        if check.name == "the model's questions"
+    ]
+    assert not questions.checked
+
+
 def test_every_rule_has_a_name_of_its_own_and_a_remedy():
-    rules = [*WORKFLOW_RULES, *CAESAR_RULES]
+    rules = [*ACCOUNT_RULES, *WORKFLOW_RULES, *CAESAR_RULES]
     assert len({rule.name for rule in rules}) == len(rules)
     assert all(rule.remedy for rule in rules)
     assert REDUCER["filters"] == {"extractor_keys": [EXTRACTOR_KEY]}

@@ -62,10 +62,13 @@ def test_answers_that_differ_are_reported_from_both_sides():
 
 def test_an_override_replaces_the_words_of_the_question_but_not_of_the_answers():
     workflow = subtasks(question("A bar?", "Yes", "No"), question("Smooth?", "Yes", "No"))
-    overrides = {"T0.0.0": "bar", "T0.0.1": "smooth-or-featured"}
-    match = match_labels(TREES["gz2"], workflow, overrides)
+    match = match_labels(TREES["gz2"], workflow, {"T0.0.0": "bar"})
     assert match.pairs == (LabelPair("T0.0.0", "bar", (0, 1)),)
     assert "T0.0.1" in match.misfits[0]
+    with pytest.raises(
+        BadInput, match=r"--map T0\.0\.1=smooth-or-featured: .* answers differ from"
+    ):
+        match_labels(TREES["gz2"], workflow, {"T0.0.1": "smooth-or-featured"})
 
 
 def test_single_and_multiple_choice_do_not_fit():

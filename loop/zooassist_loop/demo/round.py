@@ -74,7 +74,8 @@ class Round:
         for check in report.checks:
             if not check.passed:
                 raise Refused(f"enable: {check.name}: {check.detail}; {check.remedy}")
-        return f"{len(report.checks)} checks passed, the last one as a volunteer's browser"
+        checked = sum(check.checked for check in report.checks)
+        return f"{checked} checks passed, the last one as a volunteer's browser"
 
     def propose(self, project: DemoProject, folder: ModelFolder, replace: bool) -> ProposedRound:
         """Propose every subject with one model version, and read every proposal back."""

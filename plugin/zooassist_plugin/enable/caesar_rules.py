@@ -17,6 +17,7 @@ REDUCER: dict[str, Any] = {
 }
 # Another service may be writing proposals through these; they are replaced only on request.
 FOREIGN_TYPES = ("external", "placeholder", "sqs")
+UNKNOWN = "not known to Caesar yet"
 
 
 def _flag(situation: Situation) -> tuple[bool, str]:
@@ -34,9 +35,16 @@ def _switch_flag_on(situation: Situation) -> tuple[Repair, ...]:
     )
 
 
-def _followed(situation: Situation) -> tuple[bool, str]:
-    known = situation.caesar is not None
-    return known, "known to Caesar" if known else "not known to Caesar, or not to this account"
+def _logged_in(situation: Situation) -> tuple[bool, str]:
+    return situation.logged_in, "logged in" if situation.logged_in else "not logged in"
+
+
+def _followed(situation: Situation) -> tuple[bool | None, str]:
+    if situation.caesar is not None:
+        return True, "known to Caesar"
+    if not situation.logged_in:
+        return None, "not shown without a login"
+    return False, "not known to Caesar, or not to this account"
 
 
 def _follow(situation: Situation) -> tuple[Repair, ...]:
@@ -49,24 +57,24 @@ def _follow(situation: Situation) -> tuple[Repair, ...]:
     )
 
 
-def _active(situation: Situation) -> tuple[bool, str]:
+def _active(situation: Situation) -> tuple[bool | None, str]:
     if situation.caesar is None:
-        return False, "not known to Caesar"
+        return None, UNKNOWN
     return situation.caesar.status == "active", f"status {situation.caesar.status}"
 
 
-def _public(situation: Situation) -> tuple[bool, str]:
+def _public(situation: Situation) -> tuple[bool | None, str]:
     if situation.caesar is None:
-        return False, "not known to Caesar"
+        return None, UNKNOWN
     return situation.caesar.public_reductions, (
         f"public_reductions is {str(situation.caesar.public_reductions).lower()}"
     )
 
 
 def _publish(situation: Situation) -> tuple[Repair, ...]:
-    if situation.caesar is None:
-        return ()  # created public
-    workflow_id, extracts = situation.workflow.workflow_id, situation.caesar.public_extracts
+    # Checked only where Caesar knows the workflow; a new one is created public.
+    extracts = situation.caesar is not None and situation.caesar.public_extracts
+    workflow_id = situation.workflow.workflow_id
     return (
         Repair(
             f"Caesar PUT /workflows/{workflow_id} public_reductions = true",
@@ -82,7 +90,9 @@ def _reducer_of(situation: Situation) -> Reducer | None:
     return next((each for each in situation.reducers if each.key == REDUCER_KEY), None)
 
 
-def _reducer_exists(situation: Situation) -> tuple[bool, str]:
+def _reducer_exists(situation: Situation) -> tuple[bool | None, str]:
+    if situation.caesar is None and not situation.logged_in:
+        return None, UNKNOWN
     found = _reducer_of(situation)
     if found is None:
         return False, f"no reducer with the key {REDUCER_KEY}"
@@ -111,10 +121,10 @@ def _make_reducer(situation: Situation) -> tuple[Repair, ...]:
     return (remove, create)
 
 
-def _reducer_reads_ours(situation: Situation) -> tuple[bool, str]:
+def _reducer_reads_ours(situation: Situation) -> tuple[bool | None, str]:
     found = _reducer_of(situation)
     if found is None or found.type != REDUCER["type"]:
-        return False, "no reducer of the right type yet"
+        return None, "no reducer of the right type yet"
     problems = []
     if found.filters.get("extractor_keys") != REDUCER["filters"]["extractor_keys"]:
         problems.append(f"extractor_keys {found.filters.get('extractor_keys')}")
@@ -148,13 +158,23 @@ def _mend_reducer(situation: Situation) -> tuple[Repair, ...]:
     )
 
 
-def _key_is_private(situation: Situation) -> tuple[bool, str]:
+def _key_is_private(situation: Situation) -> tuple[bool | None, str]:
+    if situation.caesar is None:
+        return None, UNKNOWN
     found = [each for each in situation.extractors if each.key == EXTRACTOR_KEY]
     if found:
         return False, f"a {found[0].type} extractor writes under {EXTRACTOR_KEY}"
     return True, f"no live extractor writes under {EXTRACTOR_KEY}"
 
 
+ACCOUNT_RULES: tuple[Rule, ...] = (
+    Rule(
+        "logged in",
+        _logged_in,
+        "set PANOPTES_USERNAME and PANOPTES_PASSWORD (or a client's id and secret) of an owner or "
+        "collaborator of the project",
+    ),
+)
 CAESAR_RULES: tuple[Rule, ...] = (
     Rule(
         "fetching switched on",

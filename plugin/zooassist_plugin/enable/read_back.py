@@ -27,11 +27,28 @@ POLL = 0.25  # seconds between two looks
 
 @dataclass(frozen=True)
 class Probed:
-    """The read-back's check, and whether `PROBE` was written to the test subject."""
+    """The read-back's check, and whether `PROBE` was written to the test subject.
+
+    Attributes
+    ----------
+    in_trouble : bool
+        Whether Caesar itself could not answer.
+    """
 
     check: Check
     subject_id: int | None = None
     written: bool = False
+    in_trouble: bool = False
+
+
+# What failed -> what to do about it.
+REMEDIES = {
+    "trouble": "wait a few minutes and run `zooassist status`",
+    "above": "mend the lines above first",
+    "content": "Caesar holds something else than a proposal for this subject: run `zooassist "
+    "propose` again, which writes over it, or name another --subject",
+    "late": "run `zooassist status` in a minute: Caesar works in turn",
+}
 
 
 def judge(answer: ReadBack, workflow: Workflow, frames: int) -> tuple[bool, str]:
@@ -63,13 +80,33 @@ def choose_subject(
     return None
 
 
-def look(caesar: Caesar, workflow: Workflow, subject: Subject | None) -> Check:
-    """Ask without writing anything."""
+def look(
+    caesar: Caesar, workflow: Workflow, subject: Subject | None, *, all_passed: bool = True
+) -> Probed:
+    """Ask without writing anything.
+
+    Parameters
+    ----------
+    all_passed : bool
+        Whether the other checks did; else they come first.
+    """
     if subject is None:
-        return _no_subject()
+        return Probed(_no_subject())
     answer = caesar.visible_proposals(workflow.workflow_id, subject.subject_id)
+    return _judged(answer, workflow, subject, "content" if all_passed else "above")
+
+
+def _judged(answer: ReadBack, workflow: Workflow, subject: Subject, fault: str) -> Probed:
     passed, detail = judge(answer, workflow, len(subject.locations))
-    return _check(passed, f"subject {subject.subject_id}: {detail}")
+    if answer.in_trouble:
+        fault = "trouble"
+    elif answer.problem and fault == "content":
+        fault = "late"
+    return Probed(
+        _check(passed, f"subject {subject.subject_id}: {detail}", fault),
+        subject.subject_id,
+        in_trouble=answer.in_trouble,
+    )
 
 
 def probe(
@@ -96,8 +133,7 @@ def probe(
     workflow_id, subject_id = workflow.workflow_id, subject.subject_id
     answer = caesar.visible_proposals(workflow_id, subject_id)
     if answer.problem or answer.payloads:
-        passed, detail = judge(answer, workflow, len(subject.locations))
-        return Probed(_check(passed, f"subject {subject_id}: {detail}"), subject_id)
+        return _judged(answer, workflow, subject, "content")
     try:
         arrived = _write(caesar, workflow_id, subject_id, host, wait)
     except PlatformRefused as error:
@@ -142,9 +178,8 @@ def _arrived(caesar: Caesar, workflow_id: int, subject_id: int, wait: float) -> 
         time.sleep(POLL)
 
 
-def _check(passed: bool, detail: str) -> Check:
-    remedy = "mend the lines above and run `zooassist status` in a minute: Caesar works in turn"
-    return Check(NAME, passed, detail, "" if passed else remedy)
+def _check(passed: bool, detail: str, fault: str = "late") -> Check:
+    return Check(NAME, passed, detail, "" if passed else REMEDIES[fault])
 
 
 def _no_subject() -> Check:

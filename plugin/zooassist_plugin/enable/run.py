@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zooassist_plugin.caesar import Caesar
-from zooassist_plugin.enable.caesar_rules import CAESAR_RULES
-from zooassist_plugin.enable.read_back import choose_subject, look, probe
-from zooassist_plugin.enable.situation import FLAG, Check, Repair, Situation
+from zooassist_plugin.enable.caesar_rules import ACCOUNT_RULES, CAESAR_RULES
+from zooassist_plugin.enable.read_back import NAME, choose_subject, look, probe
+from zooassist_plugin.enable.situation import FLAG, Check, Repair, Rule, Situation, check_rules
 from zooassist_plugin.enable.workflow_rules import WORKFLOW_RULES
-from zooassist_plugin.errors import BadInput
+from zooassist_plugin.errors import BadInput, Refused
 from zooassist_plugin.extracts_csv import CsvHost
 from zooassist_plugin.model_card import ModelCard
 from zooassist_plugin.panoptes import Panoptes
 from zooassist_plugin.presenters import PRESENTERS
+from zooassist_plugin.workflow import Workflow
+
+# While one of these fails nothing is written: switching on a workflow on which a proposal crashes
+# the page, or blocks Done, would harm its volunteers.
+BLOCKING: tuple[Rule, ...] = (*ACCOUNT_RULES, *WORKFLOW_RULES)
+ENGLISH = "en"
 
 
 @dataclass(frozen=True)
@@ -61,21 +67,33 @@ class EnableReport:
         The writes made, or with `dry_run` the writes that would be made.
     probed_subject_id : int or None
         The subject to which an empty proposal was written, if any.
+    in_trouble : bool
+        Whether Caesar itself could not answer the read-back.
     """
 
     checks: tuple[Check, ...]
     calls: tuple[str, ...] = ()
     probed_subject_id: int | None = None
+    in_trouble: bool = False
 
     @property
     def passed(self) -> bool:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def exit_code(self) -> int:
+        """0 when all is well, 3 when Caesar could not answer, 1 otherwise."""
+        if self.passed:
+            return 0
+        return Refused.exit_code if self.in_trouble else 1
+
 
 def read_situation(panoptes: Panoptes, caesar: Caesar, wanted: Wanted) -> Situation:
     """Read what the checks look at."""
-    workflow = panoptes.workflow(wanted.workflow_id)
+    row, _ = panoptes.resource("workflows", wanted.workflow_id)
+    workflow = Workflow.from_json(row)
+    language = str(row.get("primary_language") or ENGLISH).lower()
     known = caesar.workflow(wanted.workflow_id)
     return Situation(
         workflow=workflow,
@@ -86,21 +104,26 @@ def read_situation(panoptes: Panoptes, caesar: Caesar, wanted: Wanted) -> Situat
         reducers=() if known is None else caesar.reducers(wanted.workflow_id),
         extractors=() if known is None else caesar.extractors(wanted.workflow_id),
         replace_reducer=wanted.replace_reducer,
+        logged_in=panoptes.token() is not None,
+        language=language,
+        in_english=language == ENGLISH
+        or panoptes.has_texts("workflow", wanted.workflow_id, ENGLISH),
     )
 
 
 def check(situation: Situation) -> tuple[Check, ...]:
     """Apply every rule, in the order of the tables."""
-    return tuple(rule.check(situation) for rule in (*WORKFLOW_RULES, *CAESAR_RULES))
+    return (*check_rules(BLOCKING, situation), *check_rules(CAESAR_RULES, situation))
+
+
+def is_blocked(situation: Situation) -> bool:
+    """Say whether a `BLOCKING` rule fails."""
+    return not all(each.passed for each in check_rules(BLOCKING, situation))
 
 
 def plan(situation: Situation) -> tuple[Repair, ...]:
-    """Return the writes that `enable` would make.
-
-    None while the workflow cannot show the proposals: switching on a workflow on which a proposal
-    crashes the page, or blocks Done, would harm its volunteers.
-    """
-    if not all(rule.check(situation).passed for rule in WORKFLOW_RULES):
+    """Return the writes that `enable` would make; none while it is blocked."""
+    if is_blocked(situation):
         return ()
     return tuple(
         repair
@@ -108,6 +131,23 @@ def plan(situation: Situation) -> tuple[Repair, ...]:
         if not rule.check(situation).passed
         for repair in rule.repair(situation)
     )
+
+
+def preview(situation: Situation) -> tuple[Check, ...]:
+    """Apply every rule before anything is written; what `enable` would mend does not fail.
+
+    While a `BLOCKING` rule fails, the switches wait for it and do not fail either.
+    """
+    blocked = is_blocked(situation)
+    switches = []
+    for rule in CAESAR_RULES:
+        found = rule.check(situation)
+        if not found.passed and (blocked or rule.repair(situation)):
+            what = "left as it is" if blocked else "`zooassist enable` mends it"
+            detail = f"{found.detail}; {what}"
+            found = replace(found, passed=True, checked=False, detail=detail, remedy="")
+        switches.append(found)
+    return (*check_rules(BLOCKING, situation), *switches)
 
 
 def enable(
@@ -137,21 +177,28 @@ def enable(
     """
     situation = read_situation(panoptes, caesar, wanted)
     repairs = plan(situation)
-    subject = choose_subject(panoptes, situation.workflow, wanted.subject_id)
     calls = tuple(repair.call for repair in repairs)
-    if not dry_run:
-        for repair in repairs:
-            repair.perform(panoptes, caesar)
-        if repairs:
-            situation = read_situation(panoptes, caesar, wanted)
+    if is_blocked(situation) or (dry_run and repairs):
+        unasked = Check(NAME, True, "not asked: nothing was written", checked=False)
+        return EnableReport((*preview(situation), unasked), calls)
+    subject = choose_subject(panoptes, situation.workflow, wanted.subject_id)
+    for repair in repairs:
+        repair.perform(panoptes, caesar)
+    if repairs:
+        situation = read_situation(panoptes, caesar, wanted)
     checks = check(situation)
-    if dry_run or not all(each.passed for each in checks):
-        return EnableReport((*checks, look(caesar, situation.workflow, subject)), calls)
+    passed = all(each.passed for each in checks)
+    if dry_run or not passed:
+        seen = look(caesar, situation.workflow, subject, all_passed=passed)
+        return EnableReport((*checks, seen.check), calls, in_trouble=seen.in_trouble)
     probed = probe(caesar, situation.workflow, subject, host, wait)
     if probed.written:
         calls = (*calls, f"Caesar import of one empty proposal for subject {probed.subject_id}")
     return EnableReport(
-        (*checks, probed.check), calls, probed.subject_id if probed.written else None
+        (*checks, probed.check),
+        calls,
+        probed.subject_id if probed.written else None,
+        probed.in_trouble,
     )
 
 
@@ -159,7 +206,10 @@ def status(panoptes: Panoptes, caesar: Caesar, wanted: Wanted) -> EnableReport:
     """Check and read back; write nothing."""
     situation = read_situation(panoptes, caesar, wanted)
     subject = choose_subject(panoptes, situation.workflow, wanted.subject_id)
-    return EnableReport((*check(situation), look(caesar, situation.workflow, subject)))
+    checks = check(situation)
+    passed = all(each.passed for each in checks)
+    seen = look(caesar, situation.workflow, subject, all_passed=passed)
+    return EnableReport((*checks, seen.check), in_trouble=seen.in_trouble)
 
 
 def disable(panoptes: Panoptes, workflow_id: int, *, dry_run: bool = False) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from zooassist_plugin.enable.situation import Rule, Situation
 from zooassist_plugin.label_match import LabelMatch, match_labels
 from zooassist_plugin.label_schema import schema_of
-from zooassist_plugin.presenters.routing import VIEWERS_WITHOUT_MARKS
+from zooassist_plugin.presenters.routing import workflow_obstacles
 from zooassist_plugin.shapes import TOOL_TYPES
 from zooassist_plugin.workflow import DrawingTask, Tool
 
+NO_MODEL = "no model given to compare with (--model)"
 # Kind of model -> the tools that its proposals can be drawn with.
 TOOLS_OF_KIND: dict[str, tuple[str, ...]] = {
     "votes": tuple(TOOL_TYPES),  # the object's outline, as any tool draws it
@@ -64,24 +65,24 @@ def _drawing_tool(situation: Situation) -> tuple[bool, str]:
     return False, f"tools: {', '.join(sorted(set(found))) or 'none'}; tasks: {', '.join(types)}"
 
 
-def _no_transcription(situation: Situation) -> tuple[bool, str]:
-    found = [
-        key for key, task in situation.workflow.tasks.items() if task.get("type") == "transcription"
-    ]
-    return not found, f"transcription in {', '.join(found)}" if found else "none"
+def _shows_marks(situation: Situation) -> tuple[bool, str]:
+    """Ask what the writer of the marks asks, so that the two cannot disagree."""
+    obstacles = workflow_obstacles(situation.workflow)
+    return not obstacles, "; ".join(obstacles) or "nothing stands in the way"
 
 
-def _viewer(situation: Situation) -> tuple[bool, str]:
-    viewer = situation.workflow.configuration.get("subject_viewer")
-    return viewer not in VIEWERS_WITHOUT_MARKS, f"subject viewer {viewer or 'chosen by the media'}"
+def _first_task(situation: Situation) -> tuple[bool, str]:
+    workflow = situation.workflow
+    if workflow.steps or workflow.first_task in workflow.tasks:
+        return True, workflow.first_task or "the first page decides"
+    found = ", ".join(workflow.tasks) or "none"
+    return False, f"first task {workflow.first_task or '(none)'}; tasks: {found}"
 
 
-def _one_page(situation: Situation) -> tuple[bool, str]:
-    steps = situation.workflow.steps
-    pages = [step.key for step in steps if not step.key.startswith("S")]
-    if pages and len(steps) > 1:
-        return False, f"pages {', '.join(step.key for step in steps)}"
-    return True, "one page" if steps else "no pages; steps follow from the tasks"
+def _in_english(situation: Situation) -> tuple[bool, str]:
+    if situation.in_english:
+        return True, f"primary language {situation.language}"
+    return False, f"primary language {situation.language}, and no English translation"
 
 
 def _reachable(situation: Situation) -> tuple[bool, str]:
@@ -101,9 +102,9 @@ def _reachable(situation: Situation) -> tuple[bool, str]:
     )
 
 
-def _model_has_tool(situation: Situation) -> tuple[bool, str]:
+def _model_has_tool(situation: Situation) -> tuple[bool | None, str]:
     if situation.card is None:
-        return True, "no model given"
+        return None, NO_MODEL
     needed = TOOLS_OF_KIND[situation.card.kind]
     found = usable_tools(situation)
     if found:
@@ -112,10 +113,14 @@ def _model_has_tool(situation: Situation) -> tuple[bool, str]:
     return False, f"model {situation.card.name} of kind {situation.card.kind} needs {wanted}"
 
 
-def _questions_match(situation: Situation) -> tuple[bool, str]:
+def _questions_match(situation: Situation) -> tuple[bool | None, str]:
+    if situation.card is None:
+        return None, NO_MODEL
     match = label_match(situation)
-    if match is None or situation.presenter != "subtasks":
-        return True, "not needed by this presenter"
+    if situation.presenter != "subtasks":
+        return None, f"the presenter {situation.presenter} answers no questions"
+    if match is None:
+        return None, f"model {situation.card.name} answers no questions"
     keys = {detail.key for _, tool in usable_tools(situation) for detail in tool.details}
     matched = [f"{pair.task} = {pair.question}" for pair in match.pairs if pair.task in keys]
     if matched:
@@ -134,11 +139,11 @@ def _class_survives(situation: Situation) -> tuple[bool, str]:
     return True, "every returned mark can be told apart"
 
 
-def _done_not_blocked(situation: Situation) -> tuple[bool, str]:
+def _done_not_blocked(situation: Situation) -> tuple[bool | None, str]:
     tools = proposed_tools(situation)
     required = {detail.key for tool in tools for detail in tool.details if detail.required}
     if required and situation.card is None and situation.presenter == "subtasks":
-        return True, f"required: {', '.join(sorted(required))}; no model given to compare with"
+        return None, f"required: {', '.join(sorted(required))}; {NO_MODEL}"
     always = _always_answered(situation) if situation.presenter == "subtasks" else set()
     open_ones = sorted(required - always)
     if open_ones:
@@ -170,19 +175,21 @@ WORKFLOW_RULES: tuple[Rule, ...] = (
         "pre-filled, but questions can be subtasks of a drawing tool",
     ),
     Rule(
-        "no transcription task",
-        _no_transcription,
-        "use a workflow without a transcription task: it takes over Caesar's proposals",
+        "marks can be shown",
+        _shows_marks,
+        "change that in the workflow editor, or use another workflow",
     ),
     Rule(
-        "one page",
-        _one_page,
-        "put all tasks on one page of the workflow editor: only the first page is pre-filled",
+        "a first task",
+        _first_task,
+        "choose the first task in the workflow editor: without one the volunteer's page never "
+        "finishes loading",
     ),
     Rule(
-        "a viewer with marks",
-        _viewer,
-        "set the workflow's subject viewer to singleImage, flipbook or multiFrame",
+        "texts in English",
+        _in_english,
+        "add an English translation of the workflow: the volunteer's page asks for one whatever "
+        "its language is, and waits for it",
     ),
     Rule("a step shows it", _reachable, "make the drawing task the first task"),
     Rule(
