@@ -10,7 +10,7 @@ from zooassist_exporters.mask_patch import Size
 from zooassist_plugin.errors import BadInput
 
 # The bound keeps one absurd number in an export from filling the memory.
-MOST_PIXELS: Final = 400_000_000
+MOST_PIXELS: Final = 100_000_000
 
 
 def agreed_size(reported: Iterable[tuple[int, int] | None]) -> tuple[Size | None, Counter[Size]]:
@@ -23,7 +23,7 @@ def agreed_size(reported: Iterable[tuple[int, int] | None]) -> tuple[Size | None
     reported : iterable of (width, height) or None
         One per volunteer.
     """
-    counts = Counter(Size(*size) for size in reported if size is not None)
+    counts = Counter(Size(*size) for size in reported if size is not None and min(size) >= 1)
     return (counts.most_common(1)[0][0] if counts else None), counts
 
 

@@ -18,6 +18,8 @@ from zooassist_exporters.reductions.masks.volunteer import HOLE, Covered, Outlin
 from zooassist_plugin.shapes import Line
 
 OUTSIDE: Final = "covers no pixel centre"
+# Far more than any subject has; what comes after it is a broken mark.
+LAST_FRAME: Final = 99_999
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ def frames_of(
         Gets the marks that say nothing about a mask, by reason.
     """
     for number in _frame_numbers(drawn, rules.task):
+        if number > LAST_FRAME:
+            left_out[f"frame after {LAST_FRAME}"] += sum(
+                len(_marks(each, number, rules.task)) for each in drawn
+            )
+            continue
         viewers = [each for each in drawn if _saw(each, rules.task, number)]
         if not viewers:
             continue

@@ -166,6 +166,8 @@ def test_sizes_that_disagree(exports, drawn, run):
         ({"live_project": True}, "size unknown"),
         (seen((300_000, 300_000)), "size too large"),
         ({"subject_dimensions": [{"naturalWidth": None, "naturalHeight": 3}]}, "size unknown"),
+        (seen((0.2, 0.2)), "size unknown"),
+        ({"subject_dimensions": "20x10"}, "size unknown"),
     ],
 )
 def test_frames_without_a_usable_size(exports, drawn, run, metadata, cause):
@@ -221,14 +223,16 @@ def test_marks_that_are_no_outline(exports, drawn, run):
     broken = polygon(0, 0, 4, 5) | {"points": [{"x": None, "y": 1}]}
     tiny = polygon(1, 1, 1.2, 1.2)
     outside = polygon(100, 100, 120, 120)
+    nowhere = polygon(0, 0, 4, 5, frame=10**12)
     file = exports.classifications(
-        drawn(1, polygon(0, 0, 4, 5), point, tiny, outside), drawn(2, broken)
+        drawn(1, polygon(0, 0, 4, 5), point, tiny, outside, nowhere), drawn(2, broken)
     )
-    found, report = run(file)
+    found, report = run(file, size=Size(20, 10))
     assert png(found).sum() == 20
     assert dict(report.left_out) == {
         "point, which outlines nothing": 1,
         "covers no pixel centre": 2,
+        "frame after 99999": 1,
     }
     assert "row 3, T0, mark 0: mark without usable geometry" in lines_of(report)
 
@@ -285,7 +289,7 @@ def test_rules_hold_for_masks(exports, drawn, run):
     assert report.dropped["repeated by the same volunteer"] == 1
     found, report = run(file, Rules(repeats="all", min_classifications=2))
     assert found.subjects["subject_id"].to_pylist() == [7]
-    assert report.dropped["subject with too few"] == 1
+    assert sum(report.dropped.values()) == 1
 
 
 def test_contours_of_every_level(exports, drawn, run):

@@ -124,12 +124,18 @@ def consensus(
     instances = np.zeros(shape, np.uint16)
     classes, count = [], 0
     for number in sorted(numbers):
-        mask = labels == number
-        found = split_objects(mask, _objects(seen, number, objects))
+        # Only the box in which anybody drew: maps of objects are several times larger than masks.
+        box = overlays[number].box
+        place = _place(box)
+        mask = labels[place] == number
+        drawn_objects = [
+            [_moved(each, box) for each in one] for one in _objects(seen, number, objects)
+        ]
+        found = split_objects(mask, drawn_objects)
         here = int(found.max(initial=0))
         if count + here > MOST_INSTANCES:
             raise TooManyObjects(f"expected at most {MOST_INSTANCES} objects, got {count + here}")
-        instances[mask] = found[mask] + count
+        instances[place][mask] = found[mask] + count
         count += here
         area = int(np.count_nonzero(mask))
         classes.append(
@@ -138,7 +144,7 @@ def consensus(
                 drawn_by=sum(number in each.masks for each in seen),
                 area=area,
                 objects=here,
-                agreement=float(agreement[mask].mean()) / 255 if area else 0.0,
+                agreement=float(agreement[place][mask].mean()) / 255 if area else 0.0,
             )
         )
     return Consensus(labels, agreement, instances, len(seen), tuple(classes), overlays)
@@ -146,6 +152,11 @@ def consensus(
 
 def _place(box: Box) -> tuple[slice, slice]:
     return slice(box.top, box.bottom), slice(box.left, box.right)
+
+
+def _moved(patch: Patch, box: Box) -> Patch:
+    """Return a patch in the coordinates of a box."""
+    return Patch(patch.top - box.top, patch.left - box.left, patch.cells)
 
 
 def _objects(seen: Sequence[Covered], number: int, objects: Objects) -> list[list[Patch]]:
