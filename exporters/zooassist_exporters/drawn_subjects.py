@@ -60,6 +60,7 @@ class DrawnSubjects:
         self.dropped: Counter[str] = Counter()
         self.workflow_ids: Counter[int] = Counter()
         self._rules, self._tools_of, self._problems = rules, tools_of, problems
+        self._rows_dropped: Counter[str] = Counter()
         self._users: dict[str, int] = {}
         self._spill = SubjectSpill(folder)
 
@@ -104,14 +105,17 @@ class DrawnSubjects:
                 f"nothing was drawn in {sum(self.workflow_ids.values())} classifications that "
                 f"count ({sum(self.dropped.values())} left out); marks need a drawing task"
             )
+        self._rows_dropped = Counter(self.dropped)
         [workflow_id] = self.workflow_ids
         return workflow_id
 
     def subjects(self) -> Iterator[tuple[int, list[DrawnClassification]]]:
         """Yield each subject with the classifications that count, in the order of time.
 
-        Subjects ascend; those whose volunteers answered no drawing task are left out.
+        Subjects ascend; those whose volunteers answered no drawing task are left out. May be asked
+        again: `dropped` counts one pass.
         """
+        self.dropped = Counter(self._rows_dropped)
         for subject_id, records in self._spill.groups():
             found = [decode(record) for record in records]
             found = [each.within(self.drawing_tasks) for each in found]

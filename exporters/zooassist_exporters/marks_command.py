@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 
+from zooassist_exporters.digests import Source
+from zooassist_exporters.extracts.mark_tools import parse_tools
+from zooassist_exporters.images import FolderImages, ImageSource, SubjectMedia
 from zooassist_exporters.problems import ProblemList
 from zooassist_exporters.rule_options import rule_options
 from zooassist_exporters.rules import Rules
-from zooassist_plugin.errors import BadInput
+from zooassist_exporters.subjects_file import read_locations
 from zooassist_plugin.progress import progress
 
 METHODS = ("dbscan", "hdbscan", "optics", "none")
@@ -81,6 +84,8 @@ REPAIRS = ("valid", "largest")
     show_default=True,
     help="Seconds below which an empty answer means that the proposal had not loaded.",
 )
+@click.option("--images", type=click.Path(path_type=Path), help="Folder with the subjects' images.")
+@click.option("--subjects", type=click.Path(), help="Subject export: fetch images from there.")
 @click.option("--overwrite", is_flag=True, help="Replace a training set at --out.")
 @click.pass_context
 def marks(context: click.Context, /, file: str, out: Path, rules: Rules, **options: Any) -> None:  # noqa: ANN401
@@ -100,30 +105,39 @@ def marks(context: click.Context, /, file: str, out: Path, rules: Rules, **optio
         too_short=options["not_loaded_below"],
         classes=frozenset(options["classes"]),
     )
+    if options["images"] is not None and options["subjects"] is not None:
+        raise click.UsageError("give --images or --subjects, not both")
+    problems = ProblemList()
     with ExitStack() as stack:
+        images: ImageSource | None = None
+        source: Source | None = None
+        if options["images"] is not None:
+            images = FolderImages(options["images"])
+        elif options["subjects"] is not None:
+            locations, source = read_locations(options["subjects"], problems)
+            images = stack.enter_context(SubjectMedia(locations))
         ledger = options["ledger"]
         given = MarksInput(
             classifications=file,
             workflows=options["workflows"],
-            tools=_tools(options["tools"]),
+            tools=parse_tools(options["tools"]),
             history=None if ledger is None else stack.enter_context(open_history(ledger)),
+            images=images,
+            image_source=source,
             progress=stack.enter_context(progress()),
         )
-        problems = ProblemList()
         report = export_marks(
             given, out, rules, how, overwrite=options["overwrite"], problems=problems
         )
     for line in problems.lines():
         click.echo(f"problem: {line}", err=True)
-    for rule, count in sorted(report.dropped.items()):
-        if count:
-            click.echo(f"left out: {count} classifications ({rule})", err=True)
-    for note, count in sorted(report.noted.items()):
-        if count:
-            click.echo(f"note: {count} {note}", err=True)
+    for rule, count in sorted((+report.dropped).items()):
+        click.echo(f"left out: {count} classifications ({rule})", err=True)
+    for note, count in sorted((+report.noted).items()):
+        click.echo(f"note: {count} {note}", err=True)
     click.echo(
         f"{out}: {report.subjects} subjects, {report.marks} marks of {report.volunteer_marks} "
-        f"drawn in {report.classifications} classifications"
+        f"drawn in {report.classifications} classifications, {report.images} images"
     )
     if len(problems):
         click.echo(f"{len(problems)} problems, listed above", err=True)
@@ -138,13 +152,3 @@ def _consensus(options: dict[str, Any]) -> Any:  # noqa: ANN401
         return None
     names = ("metric", "eps", "min_samples", "min_cluster_size", "xi", "average", "repair")
     return ConsensusRules(options["cluster"], **{name: options[name] for name in names})
-
-
-def _tools(pairs: tuple[str, ...]) -> dict[str, str]:
-    tools = {}
-    for pair in pairs:
-        place, mark, tool_type = pair.partition("=")
-        if not (place and mark and tool_type):
-            raise BadInput(f"--tool: expected TASK.TOOL=TYPE such as T0.6=polygon, got {pair!r}")
-        tools[place] = tool_type
-    return tools

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from zooassist_exporters.cell_values import is_retired
 from zooassist_exporters.classifications import ExportRow
+from zooassist_exporters.reductions.votes import BEYOND, REPEATED, TOO_FEW
 from zooassist_exporters.rules import Rules
 
 T = TypeVar("T")
@@ -66,10 +67,10 @@ def counted(
         for each in ordered:
             chosen.setdefault(volunteer(each), each)
         kept = [each for each in kept if chosen[volunteer(each)] is each]
-    dropped = {"repeated by the same volunteer": len(visits) - len(kept)}
+    dropped = {REPEATED: len(visits) - len(kept)}
     if rules.min_classifications is not None and len(kept) < rules.min_classifications:
-        return [], dropped | {"subject with too few": len(kept)}
+        return [], dropped | {TOO_FEW: len(kept)}
     if rules.max_classifications is not None and len(kept) > rules.max_classifications:
-        dropped["more than enough"] = len(kept) - rules.max_classifications
+        dropped[BEYOND] = len(kept) - rules.max_classifications
         kept = kept[: rules.max_classifications]
     return kept, dropped

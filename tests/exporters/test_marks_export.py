@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 from click.testing import CliRunner
+from prefill_project import galaxy_png
 
 from zooassist_exporters.command import export
 from zooassist_exporters.marks_table import VOLUNTEER_MARKS, read_volunteer_marks
@@ -257,3 +258,33 @@ def test_cat_outlines_through_the_command(tmp_path, real_export):
     assert done.exit_code == 0
     assert found.marks["count"].to_pylist()[0] == 2
     assert found.manifest["options"]["consensus"]["repair"] == "valid"
+
+
+def test_images_come_along(tmp_path, exports, row):
+    images = tmp_path / "pictures"
+    images.mkdir()
+    (images / "7.png").write_bytes(galaxy_png(1))
+    file = exports.classifications(row(1, [drawing(circle(5))]), row(2, [drawing()], subject=8))
+    done, found = made(file, tmp_path / "set", "--images", str(images))
+    assert found.has_image(0)
+    assert "1 images" in done.output
+    assert "subject 8" in done.output  # has none, which is a problem
+    assert done.exit_code == 1
+
+
+def test_subjects_with_too_few_classifications_are_left_out(tmp_path, exports, row):
+    file = exports.classifications(
+        row(1, [drawing(circle(5))]),
+        row(2, [drawing()], user="bob"),
+        row(3, [drawing()], subject=8),
+        row(4, [drawing()], subject=8),
+    )
+    done, found = made(file, tmp_path / "set", "--min-classifications", "2")
+    assert found.subjects["subject_id"].to_pylist() == [7]
+    assert found.manifest["options"]["left_out"] == {
+        "repeated by the same volunteer": 1,
+        "subject with too few classifications": 1,
+    }
+    made(file, tmp_path / "first", "--max-classifications", "1")
+    assert read_volunteer_marks(tmp_path / "first").num_rows == 1
+    assert done.exit_code == 0

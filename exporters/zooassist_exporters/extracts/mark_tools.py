@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -93,3 +93,20 @@ class WorkflowTools:
             found = None if self._versions is None else self._versions.nearest(version)
             self._known[version] = VersionTools(found, self._given)
         return self._known[version]
+
+
+def parse_tools(pairs: Iterable[str]) -> dict[str, str]:
+    """Read ``T0.6=polygon``: tool -> tool type.
+
+    Raises
+    ------
+    BadInput
+        When one of them is written otherwise.
+    """
+    tools = {}
+    for pair in pairs:
+        place, mark, tool_type = pair.partition("=")
+        if not (place and mark and tool_type):
+            raise BadInput(f"--tool: expected TASK.TOOL=TYPE such as T0.6=polygon, got {pair!r}")
+        tools[place] = tool_type
+    return tools
