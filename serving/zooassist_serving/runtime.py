@@ -122,6 +122,10 @@ class OnnxRuntime:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Threads that spin while they wait take the cores from the decoders of the next batch: on
+        # two cores without spinning `predict` was 1.8 times as fast and took a third less processor
+        # time per image. One image alone takes 0.3 ms longer.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return onnxruntime.InferenceSession(
                 content, options, providers=list(PROVIDERS[self._device])

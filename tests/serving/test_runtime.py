@@ -92,6 +92,11 @@ def test_options_are_checked(tiny_folder):
         OnnxRuntime(tiny_folder.onnx_path, threads=0)
 
 
+def test_threads_do_not_spin(tiny_folder):
+    options = OnnxRuntime(tiny_folder.onnx_path, threads=2).session().get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
 def test_nothing_is_told_to_anybody(tiny_folder, tmp_path):
     """onnxruntime's telemetry would keep a number for this machine in the user's home."""
     script = (
