@@ -158,7 +158,7 @@ def _read_row(
     totals = total_columns(draft.schema)
     try:
         counts = [int(row[name]) for name in draft.schema.columns]
-        subject_id, _ = stem_to_subject(row[ID])
+        subject_id = stem_to_subject(row[ID])
         location = row[FILE]
         if all(name in row for name in totals):
             draft.totals[subject_id] = [int(row[name]) for name in totals]

@@ -88,7 +88,7 @@ def _read_file(
         name = str(image["file_name"])
         subject_id, frame = own.get("subject_id"), own.get("frame", 0)
         if subject_id is None:
-            subject_id, frame = stem_to_subject(Path(name).stem)
+            subject_id = stem_to_subject(Path(name).stem)
         if frame == 0 or subject_id not in draft.subjects:
             file = _find_image(root, name) if own.get("image", True) else None
             notes.add("images are not there", file is None and own.get("image", True))
@@ -163,7 +163,7 @@ def coco_to_shape(entry: Mapping[str, Any], notes: Notes) -> Shape | None:
             return Polygon(points=max(rings, key=lambda ring: abs(ring_area(ring))))
         left, top, width, height = entry["bbox"]
         return box_to_shape((left, top, left + width, top + height))
-    except (BadInput, ValueError, KeyError):
+    except (BadInput, ValueError, TypeError, KeyError):
         notes.add(BROKEN)
         return None
 

@@ -89,6 +89,8 @@ class _SplitFile:
             self._write()
 
     def _write(self) -> None:
+        if not self._rows:  # `datasets` fails on a row group without rows
+            return
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows = []
 

@@ -138,7 +138,7 @@ def read_image_folder(path: Path, scratch: Path, notes: Notes) -> Draft:
             if each.is_dir()
         ]
     else:
-        found = [(None, folder) for folder in folders]
+        found = [(None, folder) for folder in folders if image_files(folder)]
     if not found:
         raise BadInput(f"{path}: expected folders named after classes, or train/, val/ and test/")
     labels = sorted({folder_to_label(folder.name) for _, folder in found})
@@ -149,7 +149,7 @@ def read_image_folder(path: Path, scratch: Path, notes: Notes) -> Draft:
     for split, folder in found:
         vote = [int(label == folder_to_label(folder.name)) for label in labels]
         for image in image_files(folder):
-            subject_id, _ = stem_to_subject(image.stem)
+            subject_id = stem_to_subject(image.stem)
             add_subject(draft, SubjectRow(subject_id, image, split=split), image)
             draft.votes[subject_id] = vote
     return draft

@@ -33,6 +33,7 @@ from zooassist_exporters.formats.reading import (
     image_files,
     name_to_split,
     read_json,
+    stem_to_frame,
     stem_to_subject,
 )
 from zooassist_exporters.mask_patch import EMPTY, Patch, Size
@@ -157,10 +158,12 @@ def read_png_masks(path: Path, scratch: Path, notes: Notes) -> Draft:
         raise BadInput(f"{path}: expected the folders {IMAGES}/ and {MASKS}/, or train/{MASKS}/")
     for folder, split in folders:
         for image in image_files(folder / IMAGES):
-            subject_id, _ = stem_to_subject(image.stem)
+            subject_id = stem_to_subject(image.stem)
             add_subject(draft, SubjectRow(subject_id, image, split=split), image)
         for mask in image_files(folder / MASKS):
-            subject_id, frame = stem_to_subject(mask.stem)
+            subject_id, frame = stem_to_subject(mask.stem), 0
+            if subject_id not in draft.subjects:
+                subject_id, frame = stem_to_frame(mask.stem)
             if subject_id not in draft.subjects:
                 add_subject(draft, SubjectRow(subject_id, split=split), mask)
             read_labels(mask)  # refuses what is no label map

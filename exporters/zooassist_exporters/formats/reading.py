@@ -29,15 +29,19 @@ SPLIT_FOLDERS: Final[dict[Split, str]] = {"train": "train", "validation": "val",
 MOST_ID: Final = 2**63 - 1
 
 
-def stem_to_subject(stem: str) -> tuple[int, int]:
-    """Return subject id and frame of a file name: ``12`` and ``12_1`` are ours.
+def stem_to_subject(stem: str) -> int:
+    """Return the subject of a file name: a number is its id, of any other name one is made."""
+    number = int(stem) if re.fullmatch(r"\d{1,19}", stem, re.ASCII) else MOST_ID + 1
+    return number if number <= MOST_ID else subject_id_of(stem)
 
-    Any other name stands for a subject whose id is made of it, the same for ever.
+
+def stem_to_frame(stem: str) -> tuple[int, int]:
+    """Return subject and frame of a file name of ours: ``12`` is frame 0, ``12_1`` frame 1.
+
+    Only for files that stand beside an image: an image ``2007_27`` of others is a subject itself.
     """
-    match = re.fullmatch(r"(\d{1,19})(?:_(\d{1,5}))?", stem, re.ASCII)
-    if match and int(match[1]) <= MOST_ID:
-        return int(match[1]), int(match[2] or 0)
-    return subject_id_of(stem), 0
+    match = re.fullmatch(r"(\d{1,19})_([1-9]\d{0,4})", stem, re.ASCII)
+    return (stem_to_subject(match[1]), int(match[2])) if match else (stem_to_subject(stem), 0)
 
 
 def name_to_split(name: str) -> Split | None:

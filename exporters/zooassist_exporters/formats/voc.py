@@ -149,7 +149,7 @@ def _read_picture(
     tools: dict[str, int],
     notes: Notes,
 ) -> None:
-    subject_id, frame = stem_to_subject(file.stem)
+    subject_id = stem_to_subject(file.stem)
     name = root.findtext("filename") or ""
     image = (inside(path / IMAGES, name) if name else None) or image_of_stem(
         path / IMAGES, file.stem
@@ -163,7 +163,7 @@ def _read_picture(
         ]
         shape = box_to_shape(voc_to_box((ends[0], ends[1], ends[2], ends[3])))
         tool = tools.setdefault(label, len(tools))
-        draft.marks.append(mark_row(subject_id, frame, label, shape, tool))
+        draft.marks.append(mark_row(subject_id, 0, label, shape, tool))
 
 
 def _text(text: str, notes: Notes) -> str:

@@ -198,7 +198,7 @@ def read_yolo(path: Path, scratch: Path, notes: Notes) -> Draft:
 def _read_picture(
     image: Path, root: Path, split: Split | None, labels: dict[int, str], draft: Draft, notes: Notes
 ) -> None:
-    subject_id, frame = stem_to_subject(image.stem)
+    subject_id = stem_to_subject(image.stem)
     add_subject(draft, SubjectRow(subject_id, image, split=split), image)
     parts = list(image.relative_to(root).parent.parts)
     place = max((i for i, part in enumerate(parts) if part == "images"), default=None)
@@ -224,4 +224,4 @@ def _read_picture(
                 "lines left out: expected a known class and a box or an outline", bool(line.strip())
             )
             continue
-        draft.marks.append(mark_row(subject_id, frame, label, shape, int(number)))
+        draft.marks.append(mark_row(subject_id, 0, label, shape, int(number)))
