@@ -29,7 +29,13 @@ def _checked_url(_context: click.Context, _parameter: click.Parameter, url: str)
 
 
 @click.group(invoke_without_command=True)
-@click.option("--port", default=DEFAULT_PORT, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="0 takes a free one.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--state",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from zooassist_plugin.sandbox.panoptes.subjects import make_subject
 from zooassist_plugin.sandbox.panoptes.tables import Project, User
 from zooassist_plugin.sandbox.panoptes.workflows import WORKFLOWS
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import parse_json
 
 BATCH = 100
 
@@ -111,7 +111,7 @@ def _overrides(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: expected a JSON object, got: {error}") from error
     if not isinstance(content, dict):
@@ -127,6 +127,9 @@ def _images(folder: Path) -> tuple[list[tuple[Path, str]], list[str]]:
             continue
         if mime not in EXTENSIONS or not mime.startswith(("image/", "video/")):
             skipped.append(f"{path}: not an image or video the platform takes; left out")
+        elif any("\ud800" <= letter <= "\udfff" for letter in path.name):
+            # What Python makes of bytes that are not UTF-8; no JSON could carry it.
+            skipped.append(f"{str(path)!r}: the file name is not UTF-8; left out, rename it")
         elif path.stat().st_size == 0:
             skipped.append(f"{path}: empty file; left out")
         else:
@@ -169,11 +172,12 @@ def seed_sandbox(sandbox: Sandbox, folder: Path, name: str = "") -> Seed:
             owner = session.scalars(select(User).where(User.login == OWNER)).one()
             principal = Principal(owner.id, owner.login, owner.admin, token_id="")
             call = Call(sandbox, session, principal, now)
-            wanted = name or project_body.get("display_name") or folder.resolve().name
+            title = folder.resolve().name or "images"
+            wanted = name or project_body.get("display_name") or title
             project_body["display_name"] = _free_name(call, wanted)
             project = _create(call, project_body, PROJECTS)
             links = {"links": {"project": str(project.id)}}
-            subject_set = _create(call, {"display_name": folder.name} | links, SUBJECT_SETS)
+            subject_set = _create(call, {"display_name": title} | links, SUBJECT_SETS)
             links["links"]["subject_sets"] = [str(subject_set.id)]  # type: ignore[assignment]
             workflow = _create(call, workflow_body | links, WORKFLOWS)
             subject_ids = _add_images(call, project.id, subject_set.id, images)

@@ -59,6 +59,16 @@ def test_a_running_sandbox_can_be_seeded(state, folder):
         assert Api(server.url).one(f"/projects/{made['project_id']}")["slug"] == "builder/added"
 
 
+def test_the_present_folder_gives_its_name(state, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    made = json.loads(run("--state", state, "seed", ".").stdout)
+    with running_sandbox(state) as server:
+        builder = Api(server.url, token(server.url, "builder"))
+        found = builder.one(f"/subject_sets/{made['subject_set_id']}")
+        assert found["display_name"] == folder.name
+        builder.session.close()
+
+
 def test_own_project_and_workflow(state, folder):
     tasks = {"T0": {"type": "single", "question": "Round?", "answers": [{"label": "Yes"}]}}
     (folder / "workflow.json").write_text(json.dumps({"display_name": "Q", "tasks": tasks}))
@@ -74,10 +84,12 @@ def test_own_project_and_workflow(state, folder):
 def test_files_that_are_no_images_are_named_and_left_out(state, folder):
     (folder / "empty.png").write_bytes(b"")
     (folder / "notes.docx").write_bytes(b"x")
+    (folder / os.fsdecode(b"bad-\xe9.png")).write_bytes(png())
     result = run("--state", state, "seed", folder)
     assert result.exit_code == 1
     assert "empty.png: empty file" in result.stderr
     assert "notes.docx: not an image" in result.stderr
+    assert "bad-\\udce9.png': the file name is not UTF-8" in result.stderr
     assert len(json.loads(result.stdout)["subjects"]) == 2
 
 
@@ -85,6 +97,7 @@ def test_files_that_are_no_images_are_named_and_left_out(state, folder):
     ("name", "content", "reason"),
     [
         ("workflow.json", "[", "expected a JSON object"),
+        ("workflow.json", '{"configuration": {"a": 1e999}}', "number is infinity"),
         ("workflow.json", "[]", "expected a JSON object, got list"),
         ("workflow.json", '{"retirement": {"criteria": "x"}}', "criteria"),
         ("project.json", '{"colour": "red"}', "unpermitted parameter: colour"),

@@ -112,13 +112,14 @@ def test_a_manifest_is_imported_in_the_background(builder, project):
         "external_id,location:1,location:2,metadata:ra,metadata:#priority\n"
         "g1,https://example.org/1.png,https://example.org/1b.jpg,12.5,2\n"
         "g2,https://example.org/2.png,,13.5,1\n"
-        "bad,https://example.org/page.html,,0,0\n",
+        "bad,https://example.org/page.html,,0,0\n"
+        "nul,https://example.org/3.png,,1\0,0\n",
     )
     links = {"subject_set": subject_set["id"]}
     job = builder.made("subject_set_imports", source_url=url, links=links)
     done = wait_for(builder, f"/subject_set_imports/{job['id']}", "imported_count", 2)
-    assert (done["manifest_count"], done["failed_count"]) == (3, 1)
-    assert done["failed_uuids"] == ["bad"]
+    assert (done["manifest_count"], done["failed_count"]) == (4, 2)
+    assert done["failed_uuids"] == ["bad", "nul"]
     subjects = builder.get("/subjects", subject_set_id=subject_set["id"]).json()["subjects"]
     assert [subject["external_id"] for subject in subjects] == ["g1", "g2"]
     assert subjects[0]["locations"] == [

@@ -26,6 +26,7 @@ from zooassist_plugin.sandbox.panoptes.subject_sets import SUBJECT_SETS
 from zooassist_plugin.sandbox.panoptes.subjects import lower_priority_key
 from zooassist_plugin.sandbox.panoptes.tables import Subject, SubjectSet, SubjectSetImport
 from zooassist_plugin.sandbox.problems import ApiError
+from zooassist_plugin.sandbox.strict_json import NUL
 
 IMPORT_JOB = "panoptes.subject_set_import"
 MOST_ROWS = 10_000
@@ -119,6 +120,8 @@ def _subject(row: dict[str, str], subject_set: SubjectSet, job: SubjectSetImport
     )
     if not columns:
         raise ValueError("no location")
+    if any(NUL in value for value in row.values() if isinstance(value, str)):
+        raise ValueError("a cell holds the character NUL")
     metadata = {
         name.partition(":")[2]: value
         for name, value in row.items()
