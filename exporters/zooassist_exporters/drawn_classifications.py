@@ -12,8 +12,7 @@ import orjson
 
 from zooassist_exporters.classifications import ExportRow
 from zooassist_exporters.extracts.marks import DrawnMark, DrawnTask, MarkAnswer
-from zooassist_plugin.dialects.classifier_v2 import shape_from_v2
-from zooassist_plugin.shapes import TOOL_TYPES
+from zooassist_plugin.shapes import TOOL_TYPES, make_shape
 
 Size = tuple[int, int]
 
@@ -128,7 +127,7 @@ def _decode_mark(task: str, mark: list[Any]) -> DrawnMark:
         tool_index=tool_index,
         tool_type=tool_type,
         tool_label=tool_label,
-        shape=shape_from_v2(tool_type, geometry) if tool_type in TOOL_TYPES else None,
+        shape=make_shape(tool_type, geometry) if tool_type in TOOL_TYPES else None,
         geometry=geometry,
         answers=tuple(MarkAnswer(key, value, tuple(labels)) for key, value, labels in answers),
         subtasks=tuple(subtasks),

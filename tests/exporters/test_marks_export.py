@@ -9,8 +9,10 @@ from prefill_project import galaxy_png
 
 from zooassist_exporters.command import export
 from zooassist_exporters.marks_table import VOLUNTEER_MARKS, read_volunteer_marks
+from zooassist_exporters.reductions.shapes.areas import area_of
 from zooassist_exporters.training_set import read_training_set
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.shapes import make_shape
 
 SIZE = {"naturalWidth": 100, "naturalHeight": 80, "clientWidth": 50, "clientHeight": 40}
 
@@ -257,6 +259,10 @@ def test_cat_outlines_through_the_command(tmp_path, real_export):
     assert read_volunteer_marks(tmp_path / "all").num_rows == 184
     assert done.exit_code == 0
     assert found.marks["count"].to_pylist()[0] == 2
+    shapes = [
+        make_shape(each["tool_type"], json.loads(each["geometry"])) for each in rows(found.marks)
+    ]
+    assert all(area_of(shape) is not None for shape in shapes)
     assert found.manifest["options"]["consensus"]["repair"] == "valid"
 
 

@@ -17,7 +17,7 @@ from zooassist_exporters.extracts.combo import members
 from zooassist_exporters.extracts.mark_tools import VersionTools
 from zooassist_exporters.extracts.seen import COMBO, seen_type
 from zooassist_plugin.dialects.classifier_v1 import shape_from_v1, tool_type_of_v1
-from zooassist_plugin.dialects.classifier_v2 import shape_from_v2, shape_to_v2
+from zooassist_plugin.dialects.classifier_v2 import shape_from_v2
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.shapes import TOOL_TYPES, Shape
 from zooassist_plugin.task_text import plain_text
@@ -74,7 +74,7 @@ class DrawnMark:
     shape : Shape or None
         None for a tool without a canonical shape.
     geometry : mapping
-        The shape in the new classifier's terms, or as exported when `shape` is None.
+        The parameters of `shape`, or as exported when there is none.
     subtasks : tuple of str
         Subtask keys that the mark lists, answered or not; they name its tool truly.
     """
@@ -136,6 +136,11 @@ def drawn_tasks(annotations: Sequence[Mapping[str, Any]], tools: VersionTools) -
     return found
 
 
+def parameters_of(shape: Shape) -> dict[str, Any]:
+    """Return a shape's canonical parameters, as ``marks.parquet`` holds them."""
+    return shape.model_dump(exclude={"tool_type"})
+
+
 def _unwrapped(annotations: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     for entry in annotations:
         if seen_type(entry) == COMBO:
@@ -179,7 +184,7 @@ def _read(
         tool_type=tool_type,
         tool_label=_words(str(mark.get("tool_label") or "")) or tools.label_of(task, tool),
         shape=shape,
-        geometry=_raw_geometry(mark) if shape is None else shape_to_v2(shape),
+        geometry=_raw_geometry(mark) if shape is None else parameters_of(shape),
         answers=answers,
         subtasks=subtasks,
     )

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 from zooassist_exporters.drawn_classifications import DrawnClassification, Size
 from zooassist_exporters.extracts.mark_tools import VersionTools
-from zooassist_exporters.extracts.marks import DrawnMark
+from zooassist_exporters.extracts.marks import DrawnMark, parameters_of
 from zooassist_exporters.matching.labelling import MarkOrigin
 from zooassist_exporters.reductions.shapes.areas import bounds_of
 from zooassist_exporters.reductions.shapes.clustering import NOISE
 from zooassist_exporters.reductions.shapes.consensus import ConsensusRules, consensus
-from zooassist_plugin.dialects.classifier_v2 import shape_to_v2
 from zooassist_plugin.shapes import Shape
 
 
@@ -118,7 +117,7 @@ def _mark_row(subject_id: int, group: Group, shape: Shape, label: str) -> dict[s
         "tool_type": shape.tool_type,
         "tool_label": group.tool_label or None,
         "label": label,
-        "geometry": json.dumps(shape_to_v2(shape)),
+        "geometry": json.dumps(parameters_of(shape)),
     }
 
 
