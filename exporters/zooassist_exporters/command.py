@@ -50,6 +50,13 @@ export.add_command(masks)
 @click.option("--workflows", type=click.Path(), help="The project's workflow export (CSV).")
 @rule_options
 @click.option(
+    "--weight",
+    type=click.Choice(("none", "agreement", "dawid-skene", "mace")),
+    default="none",
+    show_default=True,
+    help="Write votes weighted by how reliable each volunteer is, beside the counts.",
+)
+@click.option(
     "--workers", type=click.IntRange(min=1), help="Threads to read with (default: all cores)."
 )
 @click.option("--like", metavar="MODEL", help="Use the label columns of this model folder or tree.")
@@ -63,6 +70,7 @@ def votes(
     out: Path,
     workflows: str | None,
     rules: Rules,
+    weight: str,
     workers: int | None,
     like: str | None,
     images: Path | None,
@@ -79,6 +87,7 @@ def votes(
             workflows=workflows,
             like=None if like is None else read_label_schema(like),
             images=None if images is None else FolderImages(images),
+            weight=None if weight == "none" else weight,
             workers=workers,
             progress=stack.enter_context(progress()),
         )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,10 @@ from zooassist_exporters.long_table.reading import LongTable, read_long_table
 from zooassist_exporters.long_table.rejects import one_reject
 from zooassist_exporters.model_columns import columns_of_model
 from zooassist_exporters.problems import Problem, ProblemList
-from zooassist_exporters.reductions.votes import SubjectVotes, count_votes
+from zooassist_exporters.reductions.votes import SubjectVotes, counted_answers, tally
+from zooassist_exporters.reductions.weighting.ballots import BallotBox
+from zooassist_exporters.reductions.weighting.methods import require
+from zooassist_exporters.reductions.weighting.weighing import weigh
 from zooassist_exporters.row_chunks import CHUNK
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.seen_answers import columns_as_seen
@@ -24,6 +28,7 @@ from zooassist_exporters.subject_data import SubjectData
 from zooassist_exporters.training_set import SubjectRow, write_training_set
 from zooassist_exporters.training_set_writer import check_free, staging_folder
 from zooassist_exporters.vote_records import Integers
+from zooassist_exporters.weighted_votes import write_weighted_votes
 from zooassist_exporters.workflow_answers import columns_of_workflow
 from zooassist_exporters.workflows import WorkflowExport
 from zooassist_plugin.errors import BadInput
@@ -73,6 +78,8 @@ class VotesInput:
         Where subject images come from; without it the set has none.
     image_source : Source, optional
         The subject export behind `images`.
+    weight : str, optional
+        Weigh volunteers by this method too: ``agreement``, ``dawid-skene`` or ``mace``.
     workers : int, optional
         Threads that read the classifications; by default as many as there are cores.
     progress : callable
@@ -84,6 +91,7 @@ class VotesInput:
     like: LabelSchema | None = None
     images: ImageSource | None = None
     image_source: Source | None = None
+    weight: str | None = None
     workers: int | None = None
     progress: Start = silent
 
@@ -118,6 +126,8 @@ def export_votes(
     check_free(out, overwrite)
     if given.like is not None and given.workflows is None:
         raise BadInput("--like needs --workflows, to know which answers the volunteers could give")
+    if given.weight is not None:
+        require(given.weight)
     problems = ProblemList() if problems is None else problems
     workflows = None if given.workflows is None else WorkflowExport(given.workflows)
     one_more = given.progress(f"pieces of {CHUNK >> 20} MiB", None)
@@ -132,7 +142,9 @@ def export_votes(
     )
     with table:
         columns, notes = _columns(given, rules, table, workflows, problems, source.name)
-        votes = _count(table, columns, rules, problems)
+        box = BallotBox() if given.weight is not None else None
+        votes = _count(table, columns, rules, problems, box)
+        weighted = _weigh(given, votes, box, columns.schema, staging_folder(out))
         subject_data = table.subject_data
         images = _stage(given, votes, subject_data, out, problems)
         table.rejects.publish(staging_folder(out))
@@ -160,6 +172,7 @@ def export_votes(
             "questions_from": "the answers seen" if workflows is None else "workflow export",
             "left_out": dict(sorted(dropped.items())),
             "problems": dict(sorted(problems.counts.items())),
+            **weighted,
         },
         overwrite=overwrite,
     )
@@ -176,7 +189,11 @@ def export_votes(
 
 
 def _count(
-    table: LongTable, columns: AnswerColumns, rules: Rules, problems: ProblemList
+    table: LongTable,
+    columns: AnswerColumns,
+    rules: Rules,
+    problems: ProblemList,
+    box: BallotBox | None,
 ) -> SubjectVotes:
     """Count the votes part by part, and list answers that contradict or fit nowhere."""
     times = np.zeros(len(table.keys), dtype=np.int64)
@@ -184,12 +201,30 @@ def _count(
     def parts() -> Iterator[SubjectVotes]:
         for records in table.parts():
             times[:] += np.bincount(records.answers, minlength=len(times))
-            yield count_votes(records, columns, rules)
+            counted = counted_answers(records, columns, rules)
+            if box is not None:
+                box.add(counted)
+            yield tally(counted, columns)
 
     votes = SubjectVotes.together(parts())
     _list_misfits(columns, times, problems)
     _list_conflicts(votes, table, problems)
     return votes
+
+
+def _weigh(
+    given: VotesInput,
+    votes: SubjectVotes,
+    box: BallotBox | None,
+    schema: LabelSchema,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write the weighted votes, and return what the manifest says about them."""
+    if box is None or given.weight is None:
+        return {}
+    found = weigh(box.ballots(), votes.subject_ids, schema, given.weight)
+    told = write_weighted_votes(folder, found, votes.subject_ids, schema, given.weight)
+    return {"weight": told}
 
 
 def _columns(

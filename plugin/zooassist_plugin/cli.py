@@ -72,6 +72,8 @@ EXTRAS = {
     "yaml": "shapes",
     "sep": "demo",
     "boto3": "aws",
+    "crowdkit": "consensus",
+    "pandas": "consensus",
     "psycopg": "postgres",
 }
 

@@ -1,0 +1,1 @@
+"""Votes weighted by how far each volunteer can be relied on."""
