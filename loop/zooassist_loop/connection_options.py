@@ -54,7 +54,13 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Write nothing, sh
 def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add where Caesar fetches the proposals from."""
     for option in (
-        click.option("--csv-port", type=int, default=0, help="Port of the local host."),
+        click.option(
+            "--csv-port",
+            type=click.IntRange(0, 65535),
+            default=0,
+            show_default=True,
+            help="Port of the local host; 0 takes a free one.",
+        ),
         click.option(
             "--csv-base-url", metavar="URL", help="Where a proxy or tunnel shows the local host."
         ),

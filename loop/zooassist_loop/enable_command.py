@@ -48,14 +48,25 @@ def record_probe(ledger: Ledger, workflow_id: int, report: prefill.EnableReport)
     ledger.add([entry])
 
 
-@click.command(epilog="Example: zooassist enable 1234 --model galaxy-zoo --dry-run")
+@click.command(
+    epilog="""\b
+Examples:
+  zooassist enable 1234 --model galaxy-zoo --dry-run
+  zooassist enable 1234 --model ./my-model --map T0.0.0=smooth-or-featured"""
+)
 @click.argument("workflow", type=int)
 @click.option("--model", required=True, help="Model folder or bundled name.")
 @presenter_option
 @map_option
 @click.option("--subject", type=int, help="Test subject; default the first of the workflow's sets.")
 @click.option("--replace-reducer", is_flag=True, help="Replace another service's reducer.")
-@click.option("--wait", type=float, default=60.0, show_default=True, help="Seconds for Caesar.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds until the test subject's empty proposal has to be visible.",
+)
 @host_options
 @dry_run_option
 @click.pass_context
@@ -113,7 +124,12 @@ def disable(workflow: int, dry_run: bool) -> None:
     )
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  zooassist status 1234
+  zooassist status 1234 --model galaxy-zoo --subject 5678"""
+)
 @click.argument("workflow", type=int)
 @click.option("--model", help="Model folder or bundled name, to check that it still fits.")
 @presenter_option

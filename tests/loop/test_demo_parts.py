@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from zooassist_exporters.training_set import SubjectRow, read_training_set, write_training_set
 from zooassist_loop.demo.contact_sheet import (
@@ -25,6 +27,8 @@ from zooassist_loop.demo.deep_field import cut_galaxies, simulated_fractions
 from zooassist_loop.demo.ending import judge
 from zooassist_loop.demo.galaxies import DemoGalaxy
 from zooassist_loop.demo.learning import error_on_test
+from zooassist_loop.demo.narrator import Narrator
+from zooassist_loop.demo.output_folder import output_folder
 from zooassist_loop.demo.run import DemoOptions, run_demo
 from zooassist_loop.demo.tasks import QUESTIONS, workflow_tasks
 from zooassist_loop.demo.votes_folder import read_votes_folder
@@ -186,8 +190,6 @@ def test_contact_sheet_shows_the_outline_where_it_was_proposed(tmp_path):
 
 
 def test_demo_refuses_to_replace_a_folder_that_is_no_demo(tmp_path):
-    from rich.console import Console
-
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(BadInput, match="expected a new folder or an earlier demo"):
         run_demo(DemoOptions(out=tmp_path), Console(quiet=True))
@@ -198,3 +200,46 @@ def test_demo_refuses_to_replace_a_folder_that_is_no_demo(tmp_path):
 def test_impossible_demos_are_refused(tmp_path, settings):
     with pytest.raises(BadInput):
         DemoOptions(out=tmp_path, **settings)
+
+
+def _interrupted(out):
+    with output_folder(out) as folder:
+        (folder / "half.txt").write_text("half")
+        raise KeyboardInterrupt
+
+
+def test_a_demo_that_breaks_off_leaves_the_earlier_one_and_says_what_it_left(tmp_path, caplog):
+    out, work = tmp_path / "demo", tmp_path / ".demo.partial"
+    with output_folder(out) as folder:
+        (folder / "summary.json").write_text("first")
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted(out)
+    assert f"{work} is unfinished; the next run removes it" in caplog.text
+    assert (out / "summary.json").read_text() == "first"
+    with output_folder(out) as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "summary.json").write_text("second")
+    assert f"removing {work}, which an earlier run left unfinished" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+    with pytest.raises(ValueError), output_folder(tmp_path / "new"):  # noqa: PT011
+        raise ValueError
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"], "nothing was in it"
+
+
+def test_a_demo_makes_no_folders_above_its_own(tmp_path):
+    with (
+        pytest.raises(BadInput, match="nowhere: expected a folder to write demo into"),
+        output_folder(tmp_path / "nowhere" / "demo"),
+    ):
+        pass
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_long_line_of_the_narration_stays_one_line_in_a_log():
+    log, terminal = io.StringIO(), io.StringIO()
+    for file, is_terminal in ((log, False), (terminal, True)):
+        narrator = Narrator(Console(file=file, force_terminal=is_terminal, width=40))
+        with narrator.step("Volunteers") as telling:
+            telling.outcome = "many classifications: " + "corrected, " * 12
+    assert [line[:10] for line in log.getvalue().splitlines()] == ["Volunteers", "  many cla"]
+    assert len(terminal.getvalue().splitlines()) > 3, "a person reads wrapped lines"

@@ -131,6 +131,11 @@ def test_a_failed_check_is_exit_code_1_with_its_remedy(zooassist, model, sandbox
         (["enable", "WORKFLOW", "--model", "no-such-model"], 2, "expected a model folder"),
         (["propose", "WORKFLOW", "--subject-set", "1", "--model", "MODEL"], 1, "run `zooassist en"),
         (
+            ["propose", "WORKFLOW", "--subject-set", "1", "--model", "MODEL", "--keep-csv", "n/c"],
+            2,
+            "n: expected a folder to write c into, found none",
+        ),
+        (
             ["propose", "WORKFLOW", "--subject-set", "1", "--model", "MODEL", "--csv-host", "ftp:"],
             2,
             "local or s3://",
@@ -154,6 +159,10 @@ def test_errors_have_the_exit_code_of_their_kind(
         ["enable", "1", "--model", "x", "--map", "T0.0.0"],
         ["enable", "1", "--model", "x", "--presenter", "magic"],
         ["enable", "one", "--model", "x"],
+        ["enable", "1", "--model", "x", "--wait", "-1"],
+        ["enable", "1", "--model", "x", "--csv-port", "99999"],
+        ["sandbox", "--port", "99999"],
+        ["sandbox", "--port", "-1"],
         ["propose", "1", "--model", "x"],
         ["propose", "1", "--subject-set", "1", "--model", "x", "--read-back", "some"],
     ],

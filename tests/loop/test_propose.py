@@ -156,8 +156,28 @@ def test_a_second_run_proposes_nothing_and_writes_nothing(sandbox, sides, models
 def test_a_limit_is_per_run(sandbox, sides, models):
     workflow_id = new_workflow(sandbox, sides, models[0])
     assert run(sandbox, sides, workflow_id, models[0], limit=0).proposed == 0
-    assert run(sandbox, sides, workflow_id, models[0], limit=4).proposed == 4
-    assert run(sandbox, sides, workflow_id, models[0], limit=99).proposed == COUNT - 4
+    first = run(sandbox, sides, workflow_id, models[0], limit=4)
+    assert (first.proposed, first.left) == (4, COUNT - 4)
+    assert "3 subjects of the set are left for the next run (--limit)" in outcome_lines(first)
+    rest = run(sandbox, sides, workflow_id, models[0], limit=99)
+    assert (rest.proposed, rest.left) == (COUNT - 4, 0)
+    assert not any("left for the next run" in line for line in outcome_lines(rest))
+
+
+def test_an_empty_or_unlinked_set_is_said(sandbox, sides, models):
+    panoptes = sandbox.panoptes
+    workflow_id = new_workflow(sandbox, sides, models[0])
+    assert run(sandbox, sides, workflow_id, models[0], limit=0).notes == ()
+    subject_set_id = create_subject_set(panoptes, sandbox.project_id, "on its own")
+    options = {"subject_set_id": subject_set_id}
+    empty = run(sandbox, sides, workflow_id, models[0], **options)
+    assert any(line.startswith("the subject set is empty") for line in outcome_lines(empty))
+    add_subjects(panoptes, subject_set_id, sandbox.subject_ids[:1])
+    outcome = run(sandbox, sides, workflow_id, models[0], **options)
+    assert outcome.proposed == 1
+    assert f"set {subject_set_id} is not linked to workflow {workflow_id}" in outcome.notes[0]
+    assert is_complete(outcome), "it can be linked later"
+    assert not any("empty" in line for line in outcome_lines(outcome))
 
 
 def test_a_new_version_replaces_what_is_visible_but_not_under_answers(sandbox, sides, models):

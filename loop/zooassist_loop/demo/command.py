@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 
-@click.command(epilog="Example: zooassist demo --out demo")
+@click.command(
+    epilog="""\b
+Examples:
+  zooassist demo
+  zooassist demo --out galaxies --data ./images-and-votes --subjects 40"""
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -18,12 +23,16 @@ import click
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Images and votes.csv to replay, instead of the Hubble Deep Field.",
+    help="Folder of images with a votes.csv to replay, instead of the Hubble Deep Field.",
 )
-@click.option("--model", default="galaxy-zoo", show_default=True, help="Folder or bundled name.")
-@click.option("--subjects", default=72, show_default=True, help="Galaxies to show.")
+@click.option(
+    "--model", default="galaxy-zoo", show_default=True, help="Model folder or bundled name."
+)
+@click.option("--subjects", default=72, show_default=True, help="Galaxies to show, 12 or more.")
 @click.option("--volunteers", default=7, show_default=True, help="Simulated people, 1 to 10.")
-@click.option("--epochs", default=12, show_default=True, help="Of fine-tuning.")
+@click.option(
+    "--epochs", default=12, show_default=True, help="Passes of fine-tuning over the votes."
+)
 @click.option("--seed", default=1, show_default=True, help="Decides everything random.")
 @click.pass_context
 def demo(
@@ -39,7 +48,8 @@ def demo(
     """Run the whole loop on a sandbox: propose, classify, export, train, propose again, retire.
 
     Writes index.html, contact-sheet.png and summary.json. Needs no Zooniverse account and no
-    network.
+    network. While it runs, and after an interruption, its files are in a folder named .NAME.partial
+    beside --out, which the next run removes.
     """
     from rich.console import Console
 

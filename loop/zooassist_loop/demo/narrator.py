@@ -29,10 +29,14 @@ class Narrator:
     @contextmanager
     def step(self, title: str) -> Iterator[Telling]:
         """Time one step; the block sets the outcome."""
-        self.console.print(f"[bold]{title}[/bold]")
+        self._tell(f"[bold]{title}[/bold]")
         telling = Telling()
         began = time.monotonic()
         yield telling
         seconds = time.monotonic() - began
         self.steps.append(Step(title, telling.outcome, seconds))
-        self.console.print(f"  {telling.outcome} [dim]({seconds:.1f} s)[/dim]", highlight=False)
+        self._tell(f"  {telling.outcome} [dim]({seconds:.1f} s)[/dim]")
+
+    def _tell(self, line: str) -> None:
+        # A file has no width: a line of a log stays one line.
+        self.console.print(line, highlight=False, soft_wrap=not self.console.is_terminal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from zooassist_loop.demo.summary import SUMMARY
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.output_path import check_parent
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -16,14 +20,15 @@ def output_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `out` when the block ends well.
 
     An earlier demo at `out` stays until then. After an error the unfinished folder is left for a
-    look, under its temporary name; the next run removes it.
+    look, under its temporary name; the next run says so and removes it.
 
     Raises
     ------
     BadInput
-        When `out` holds something that is not an earlier demo.
+        When `out` holds something that is not an earlier demo, or its parent is not there.
     """
     out = out.absolute()
+    check_parent(out)
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out}: expected a folder, found a file; choose another --out")
     if out.exists() and not (out / SUMMARY).is_file() and any(out.iterdir()):
@@ -33,9 +38,17 @@ def output_folder(out: Path) -> Iterator[Path]:
         )
     work = out.with_name(f".{out.name}.partial")
     if work.exists():
+        logger.warning("removing %s, which an earlier run left unfinished", work)
         shutil.rmtree(work)
-    work.mkdir(parents=True)
-    yield work
+    work.mkdir()
+    try:
+        yield work
+    except BaseException:
+        if any(work.iterdir()):
+            logger.warning("%s is unfinished; the next run removes it", work)
+        else:
+            work.rmdir()
+        raise
     if out.exists():
         shutil.rmtree(out)
     work.rename(out)

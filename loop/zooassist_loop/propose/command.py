@@ -16,8 +16,9 @@ from zooassist_loop.connection_options import (
 from zooassist_loop.propose.hosts import csv_host
 from zooassist_loop.propose.pipeline import Order, choose, propose_subjects, ready_situation
 from zooassist_loop.propose.report import is_complete, note_lines, outcome_lines
-from zooassist_loop.propose.selection import SKIPPED, Tally
+from zooassist_loop.propose.selection import SKIPPED, Tally, read_subject_set
 from zooassist_plugin.enable import Wanted
+from zooassist_plugin.output_path import check_parent
 from zooassist_plugin.progress import stages
 from zooassist_plugin.settings import load_settings
 from zooassist_serving.dataplane import DataPlane
@@ -32,7 +33,12 @@ def _read_sample(context: click.Context, option: click.Parameter, value: str) ->
     return int(value)
 
 
-@click.command(epilog="Example: zooassist propose 1234 --subject-set 77 --model galaxy-zoo")
+@click.command(
+    epilog="""\b
+Examples:
+  zooassist propose 1234 --subject-set 77 --model galaxy-zoo --dry-run
+  zooassist propose 1234 --subject-set 77 --model ./my-model --read-back all"""
+)
 @click.argument("workflow", type=int)
 @click.option("--subject-set", type=int, required=True, help="Whose subjects to propose.")
 @click.option("--model", required=True, help="Model folder or bundled name.")
@@ -53,7 +59,9 @@ def _read_sample(context: click.Context, option: click.Parameter, value: str) ->
     help="How many proposals to read back as a volunteer's classifier does.",
 )
 @click.option("--wait", type=float, help="Seconds until they have to be visible.")
-@click.option("--keep-csv", type=click.Path(dir_okay=False, path_type=Path), help="Keep the CSV.")
+@click.option(
+    "--keep-csv", type=click.Path(dir_okay=False, path_type=Path), help="Keep the imported CSV."
+)
 @host_options
 @dry_run_option
 @click.option("-v", "--verbose", is_flag=True, help="Show every note.")
@@ -81,6 +89,8 @@ def propose(
 
     Killed and run again, it goes on where it was. Subjects that failed are tried again.
     """
+    if keep_csv is not None:
+        check_parent(keep_csv)
     settings = load_settings()
     folder = load_model_folder(model)
     wanted = Wanted(workflow, folder.card, presenter, overrides)
@@ -88,7 +98,8 @@ def propose(
     host = csv_host(csv_argument or "local", settings, csv_base_url, csv_port)
     with open_sides(settings, host) as sides:
         if dry_run:
-            ready_situation(sides, wanted)
+            situation = ready_situation(sides, wanted)
+            chosen = read_subject_set(sides.panoptes, subject_set, situation.workflow)
             tally = Tally()
             count = sum(1 for _ in choose(sides, order, tally))
             click.echo(f"would propose {count} subjects")
@@ -96,6 +107,8 @@ def propose(
                 if number:
                     click.echo(f"would skip {number}: {SKIPPED[reason]}")
             click.echo(f"would make: Caesar POST /workflows/{workflow}/extracts/import")
+            for note in chosen.notes(workflow):
+                click.echo(f"note: {note}", err=True)
             return
         plane = DataPlane([folder])
         with stages() as progress:

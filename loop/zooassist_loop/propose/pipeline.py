@@ -8,13 +8,13 @@ import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from zooassist_loop.ledger import Entry, Ledger, entry_of
 from zooassist_loop.propose.publishing import Published, publish
-from zooassist_loop.propose.selection import Tally, read_selection
+from zooassist_loop.propose.selection import Tally, read_selection, read_subject_set
 from zooassist_plugin.caesar import Caesar
 from zooassist_plugin.enable.run import Wanted, check, read_situation
 from zooassist_plugin.enable.situation import Situation
@@ -88,7 +88,9 @@ class Outcome:
     failed : tuple of ItemFailed
         Subjects without a proposal, and why; another run tries them again.
     notes : tuple of str
-        What had to be changed to present a proposal.
+        What had to be changed to present a proposal, and what keeps it from volunteers.
+    left : int
+        How many subjects of the set this run's limit left out.
     """
 
     proposed: int
@@ -96,6 +98,12 @@ class Outcome:
     failed: tuple[ItemFailed, ...]
     published: Published
     notes: tuple[str, ...] = ()
+    left: int = 0
+
+    @property
+    def seen(self) -> int:
+        """How many subjects were looked at."""
+        return self.proposed + len(self.failed) + sum(self.skipped.values())
 
 
 @dataclass(frozen=True)
@@ -166,11 +174,10 @@ def propose_subjects(
     """
     card = order.card
     situation = ready_situation(sides, order.wanted)
-    row, _ = sides.panoptes.resource("subject_sets", order.subject_set_id)
-    total = int(row.get("set_member_subjects_count") or 0)
+    chosen = read_subject_set(sides.panoptes, order.subject_set_id, situation.workflow)
     tally, run = Tally(), _Run(sides, order, plane, situation)
     for done in run.batches(choose(sides, order, tally)):
-        progress("propose", done + sum(tally.skipped.values()), total)
+        progress("propose", done + sum(tally.skipped.values()), chosen.size)
     with tempfile.TemporaryDirectory(prefix="zooassist-") as folder:
         name = f"proposals-{order.wanted.workflow_id}-{card.version}.csv"
         published = publish(
@@ -185,7 +192,10 @@ def propose_subjects(
             wait=order.wait,
             progress=lambda done, of: progress("read back", done, of),
         )
-    return Outcome(run.proposed, tally.skipped, tuple(run.failed), published, tuple(run.notes))
+    notes = (*chosen.notes(order.wanted.workflow_id), *run.notes)
+    outcome = Outcome(run.proposed, tally.skipped, tuple(run.failed), published, notes)
+    left = 0 if order.limit is None else max(0, chosen.size - outcome.seen)
+    return replace(outcome, left=left)
 
 
 @dataclass

@@ -15,6 +15,10 @@ def outcome_lines(outcome: Outcome) -> list[str]:
     lines += [
         f"{count} skipped: {SKIPPED[reason]}" for reason, count in outcome.skipped.items() if count
     ]
+    if outcome.left:
+        lines.append(f"{outcome.left} subjects of the set are left for the next run (--limit)")
+    elif not outcome.seen:
+        lines.append("the subject set is empty: add subjects to it, or name another --subject-set")
     if published.rows:
         lines.append(
             f"{published.rows} imported; read back as a volunteer: "

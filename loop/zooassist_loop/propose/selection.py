@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from zooassist_loop.ledger import Ledger
 from zooassist_plugin.panoptes import Panoptes
 from zooassist_plugin.records import Subject
+from zooassist_plugin.workflow import Workflow
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,42 @@ SKIPPED: dict[str, str] = {
     "retired": "retired",
     "classified": "volunteers have answered to another version's proposal (--replace overrides)",
 }
+
+
+@dataclass(frozen=True)
+class SubjectSet:
+    """The set whose subjects are proposed.
+
+    Attributes
+    ----------
+    size : int
+        As Panoptes counts it; the count may lag behind.
+    linked : bool
+        Whether the workflow serves its subjects.
+    """
+
+    subject_set_id: int
+    size: int
+    linked: bool
+
+    def notes(self, workflow_id: int) -> list[str]:
+        """Return what a project builder should know before volunteers miss it."""
+        if self.linked:
+            return []
+        return [
+            f"subject set {self.subject_set_id} is not linked to workflow {workflow_id}: its "
+            "volunteers get these subjects only after it is linked in the project builder"
+        ]
+
+
+def read_subject_set(panoptes: Panoptes, subject_set_id: int, workflow: Workflow) -> SubjectSet:
+    """Read the set; raises `Refused` when there is none."""
+    row, _ = panoptes.resource("subject_sets", subject_set_id)
+    return SubjectSet(
+        subject_set_id,
+        int(row.get("set_member_subjects_count") or 0),
+        subject_set_id in workflow.subject_set_ids,
+    )
 
 
 @dataclass
