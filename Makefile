@@ -25,6 +25,27 @@ demo: $(VENV)/.installed  ## the whole loop on the sandbox, with pictures, into 
 test: $(VENV)/.installed  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# What the votes are compared with: an environment of its own, since it pins old libraries.
+ORACLE = .venv-oracle
+ORACLE_EXPORTS = kenya-sample galaxyzoo-decals-panoptes_classifications \
+	superluminous-supernovae-classifications many-tools-classifications-2022 \
+	ap-aas229-test-classifications cat-project-classifications
+
+$(ORACLE)/.installed:
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python -m pip install --quiet panoptes_aggregation==5.3.1
+	touch $@
+
+oracle: $(ORACLE)/.installed  ## panoptes_aggregation 5.3.1, to compare votes with
+
+oracle-golden: oracle  ## what it makes of the real exports, again (two minutes)
+	$(ORACLE)/bin/python tests/oracle/panoptes_aggregation_votes.py \
+		tests/oracle/quirks.csv tests/oracle/golden/quirks.json
+	for name in $(ORACLE_EXPORTS); do \
+		$(ORACLE)/bin/python tests/oracle/panoptes_aggregation_votes.py \
+			$(DATA)/exports/$$name.csv.gz tests/oracle/golden/$$name.json || exit 1; \
+	done
+
 lint: $(VENV)/.installed  ## ruff, mypy strict, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,6 +63,9 @@ bench-galaxy-zoo: $(VENV)/.installed  ## the bundled galaxy model on galaxies it
 
 bench-masks-consensus: $(VENV)/.installed  ## consensus masks against experts' gold standard
 	$(BIN)/python benchmarks/masks_consensus.py --data $(DATA)
+
+bench-exports: $(VENV)/.installed oracle  ## reading exports, beside panoptes_aggregation
+	$(BIN)/python benchmarks/exports.py --data $(DATA)/exports --oracle $(ORACLE)
 
 train-galaxy-zoo: $(VENV)/.installed  ## make the bundled galaxy model again (about half an hour)
 	$(BIN)/python -m zooassist_training.recipes.galaxy_zoo --data $(DATA) --out galaxy-zoo
