@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from zooassist_exporters.rule_options import rule_options
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.subjects_file import read_locations
 from zooassist_plugin.progress import progress
+
+if TYPE_CHECKING:
+    from zooassist_exporters.reductions.shapes.consensus import ConsensusRules
 
 METHODS = ("dbscan", "hdbscan", "optics", "none")
 METRICS = ("pixels", "iou")
@@ -144,7 +147,7 @@ def marks(context: click.Context, /, file: str, out: Path, rules: Rules, **optio
         context.exit(1)
 
 
-def _consensus(options: dict[str, Any]) -> Any:  # noqa: ANN401
+def _consensus(options: dict[str, Any]) -> ConsensusRules | None:
     """Return the rules of consensus, None for ``--cluster none``."""
     from zooassist_exporters.reductions.shapes.consensus import ConsensusRules
 

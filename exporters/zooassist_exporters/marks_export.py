@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from zooassist_exporters.classifications import ClassificationFile, ExportRow
 from zooassist_exporters.digests import sha256_of
@@ -22,7 +21,6 @@ from zooassist_exporters.marks_reducing import MarksReducer
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.training_set import SubjectRow, write_training_set
-from zooassist_exporters.training_set_layout import MARKS_SCHEMA
 from zooassist_exporters.training_set_writer import check_free, staging_folder
 from zooassist_exporters.workflows import WorkflowExport
 from zooassist_plugin.errors import BadInput
@@ -102,7 +100,7 @@ def export_marks(
     metadata = {subject: drawn.metadata[subject] for subject in work.subjects}
     images = _stage(given, metadata, staging, problems)
     sources += [given.image_source] if given.image_source is not None else []
-    marks = pa.Table.from_pylist(work.rows, schema=MARKS_SCHEMA)
+    marks = work.marks()
     write_training_set(
         out,
         [SubjectRow(key, images.get(key), metadata=value) for key, value in metadata.items()],

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from zooassist_exporters.drawn_classifications import DrawnClassification
 from zooassist_exporters.drawn_subjects import DrawnSubjects
 from zooassist_exporters.extracts.mark_tools import WorkflowTools
 from zooassist_exporters.marks_options import MarksInput, MarksRules
 from zooassist_exporters.marks_table import (
+    BATCH,
     OUTCOMES,
     OUTCOMES_SCHEMA,
     VOLUNTEER_MARKS,
@@ -34,8 +37,6 @@ class MarksReducer:
     ----------
     subjects : list of int
         Those that count, ascending.
-    rows : list of dict
-        The rows of ``marks.parquet``.
     noted : Counter
         Marks by what was noted: ``outside the image``, ``kept``, ``ambiguous tool``, ...
     """
@@ -49,7 +50,8 @@ class MarksReducer:
         problems: ProblemList,
     ) -> None:
         self.subjects: list[int] = []
-        self.rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._marks = [MARKS_SCHEMA.empty_table()]
         self.noted: Counter[str] = Counter()
         self.classifications = self.volunteer_marks = 0
         self._history, self._how, self._tools = given.history, how, tools
@@ -72,13 +74,25 @@ class MarksReducer:
                 self._note(found.volunteers)
                 marks.add(found.volunteers)
                 own = [row for row in found.volunteers if row["tool_type"] in TOOL_TYPES]
-                self.rows += found.consensus if self._how.consensus else _only_marks(own)
+                self._keep(found.consensus if self._how.consensus else own)
                 one_more()
         self.volunteer_marks = marks.count
         if self._history is None:
             (staging / OUTCOMES).unlink()
             return [VOLUNTEER_MARKS]
         return [VOLUNTEER_MARKS, OUTCOMES]
+
+    def marks(self) -> pa.Table:
+        """Return the rows of ``marks.parquet``."""
+        self._keep([], final=True)
+        return pa.concat_tables(self._marks)
+
+    def _keep(self, rows: list[dict[str, Any]], *, final: bool = False) -> None:
+        """Keep rows as Arrow tables, which take a tenth of the memory of objects."""
+        self._rows += rows
+        if final or len(self._rows) >= BATCH:
+            self._marks.append(pa.Table.from_pylist(self._rows, schema=MARKS_SCHEMA))
+            self._rows = []
 
     def _trace(self, visit: DrawnClassification, outcomes: TableWriter) -> Iterator[TracedMark]:
         tools = self._tools.of(visit.workflow_version)
@@ -125,10 +139,6 @@ class MarksReducer:
             self.noted["tool without canonical shape"] += row["tool_type"] not in TOOL_TYPES
             if row["action"] is not None:
                 self.noted[row["action"]] += 1
-
-
-def _only_marks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: row.get(name) for name in MARKS_SCHEMA.names} for row in rows]
 
 
 def _outcome_row(visit: DrawnClassification, outcome: Outcome) -> dict[str, Any]:
