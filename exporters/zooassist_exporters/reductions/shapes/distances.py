@@ -66,11 +66,14 @@ def pixel_distances(shapes: Sequence[Shape]) -> Matrix:
         return _hausdorff(shapes)
     names = PARAMETERS[tool_type]
     rows = [shape_to_aggregation(upright(shape)) for shape in shapes]
-    table = np.array([[row[name] for name in names] for row in rows], dtype=float)
-    apart = table[:, None, :] - table[None, :, :]
-    if names[-1] == "angle":
-        apart[:, :, -1] = arc(table[:, None, -1], table[None, :, -1], HALF_TURN)
-    return np.asarray(np.sqrt((apart**2).sum(axis=2)), dtype=np.float64)
+    squares = np.zeros((len(shapes), len(shapes)))
+    for name in names:  # one at a time: the matrix may be large
+        values = np.array([row[name] for row in rows], dtype=float)
+        if name == "angle":
+            squares += arc(values[:, None], values[None, :], HALF_TURN) ** 2
+        else:
+            squares += np.subtract.outer(values, values) ** 2
+    return np.sqrt(squares)
 
 
 def iou_distances(areas: Sequence[BaseGeometry | None]) -> Matrix:
