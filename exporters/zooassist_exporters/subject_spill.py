@@ -11,6 +11,7 @@ import heapq
 import shutil
 import struct
 import tempfile
+from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import groupby
@@ -18,9 +19,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import numpy as np
+
 RUN_BYTES: Final = 64 << 20
-# What a record costs in memory besides its bytes.
-OVERHEAD: Final = 120
 # So many runs are open at once; more are first merged into longer ones.
 MOST_OPEN: Final = 200
 _HEAD: Final = struct.Struct("<qqI")
@@ -43,8 +44,10 @@ class SubjectSpill:
     def __init__(self, folder: Path | None = None, run_bytes: int = RUN_BYTES) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="zooassist-", dir=folder))
         self._run_bytes = run_bytes
-        self._entries: list[Entry] = []
-        self._held = 0
+        # One buffer instead of an object per record: freeing millions of those would leave the
+        # memory full of holes. Subject, place in the buffer and length of each record beside it.
+        self._buffer = bytearray()
+        self._index = array("q")
         self._added = 0
         self._runs: list[Path] = []
         self._named = 0
@@ -57,12 +60,12 @@ class SubjectSpill:
 
     def add(self, subject_id: int, record: bytes) -> None:
         """Keep one record."""
-        self._entries.append((subject_id, self._added, record))
+        self._index.extend((subject_id, len(self._buffer), len(record)))
+        self._buffer += record
         self._added += 1
-        self._held += len(record) + OVERHEAD
-        if self._held >= self._run_bytes:
-            self._write_run(iter(sorted(self._entries)))
-            self._entries, self._held = [], 0
+        if len(self._buffer) + self._index.itemsize * len(self._index) >= self._run_bytes:
+            self._write_run(self._held())
+            self._buffer, self._index = bytearray(), array("q")
 
     def groups(self) -> Iterator[tuple[int, list[bytes]]]:
         """Yield each subject with its records in the order in which they came; ids ascend."""
@@ -73,9 +76,17 @@ class SubjectSpill:
             for run in merged:
                 run.unlink()
         with ExitStack() as stack:
-            entries = heapq.merge(*self._open(self._runs, stack), sorted(self._entries))
+            entries = heapq.merge(*self._open(self._runs, stack), self._held())
             for subject_id, group in groupby(entries, key=itemgetter(0)):
                 yield subject_id, [record for _, _, record in group]
+
+    def _held(self) -> Iterator[Entry]:
+        """Yield the records in memory by subject, those of one in the order they came in."""
+        index = np.frombuffer(self._index, dtype=np.int64).reshape(-1, 3).copy()
+        first = self._added - len(index)
+        for place in np.argsort(index[:, 0], kind="stable").tolist():
+            subject_id, start, length = index[place].tolist()
+            yield subject_id, first + place, bytes(self._buffer[start : start + length])
 
     def _write_run(self, entries: Iterator[Entry]) -> None:
         path = self._folder / f"{self._named}.run"
