@@ -15,7 +15,7 @@ import requests
 
 from zooassist_plugin.errors import Refused
 from zooassist_plugin.http_session import PlatformRefused
-from zooassist_plugin.output_path import check_parent
+from zooassist_plugin.output_paths import check_output_file
 
 if TYPE_CHECKING:
     from zooassist_plugin.panoptes import Panoptes
@@ -97,12 +97,12 @@ def fetch(
     Raises
     ------
     BadInput
-        When the folder of `out` is not there.
+        When `out` cannot be written, or its folder is not there.
     Refused
         When the export fails, is not ready in time, or cannot be downloaded; and when a newer one
         than the ready one is wanted before Panoptes would make it.
     """
-    check_parent(out)
+    check_output_file(out, ".csv")
     name = f"the {kind} export of {resource[:-1]} {identifier}"
     found = describe(panoptes, resource, identifier, kind)
     age = timedelta.max if found is None else now() - found.updated_at
@@ -120,7 +120,7 @@ def fetch(
         found = _wait(panoptes, resource, identifier, kind, wait, poll, name, say)
     else:
         say(f"using {name} of {_hour(found.updated_at)}; what came later is not in it")
-    _download(panoptes, found.url, out, name)
+    download_file(panoptes.media, found.url, out, name)
     return out
 
 
@@ -177,10 +177,24 @@ def _wait(
         time.sleep(poll)
 
 
-def _download(panoptes: Panoptes, url: str, out: Path, name: str) -> None:
+def download_file(session: requests.Session, url: str, out: Path, name: str) -> None:
+    """Bring a file into `out`, which appears when it is whole.
+
+    Parameters
+    ----------
+    session : Session
+        One that sends no token: the address itself is the permission.
+    name : str
+        What it is, for messages.
+
+    Raises
+    ------
+    Refused
+        When the file cannot be had.
+    """
     temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as file, panoptes.media.get(url, stream=True) as response:
+        with temporary.open("wb") as file, session.get(url, stream=True) as response:
             if response.status_code != 200:
                 raise Refused(
                     f"{name}: expected the file, got status {response.status_code}; its address "

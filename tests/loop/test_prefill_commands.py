@@ -131,9 +131,18 @@ def test_a_failed_check_is_exit_code_1_with_its_remedy(zooassist, model, sandbox
         (["enable", "WORKFLOW", "--model", "no-such-model"], 2, "expected a model folder"),
         (["propose", "WORKFLOW", "--subject-set", "1", "--model", "MODEL"], 1, "run `zooassist en"),
         (
-            ["propose", "WORKFLOW", "--subject-set", "1", "--model", "MODEL", "--keep-csv", "n/c"],
+            [
+                "propose",
+                "WORKFLOW",
+                "--subject-set",
+                "1",
+                "--model",
+                "MODEL",
+                "--keep-csv",
+                "n/c.csv",
+            ],
             2,
-            "n: expected a folder to write c into, found none",
+            "n: expected a folder to write into, found none",
         ),
         (
             ["propose", "WORKFLOW", "--subject-set", "1", "--model", "MODEL", "--csv-host", "ftp:"],

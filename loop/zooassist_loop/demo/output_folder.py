@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zooassist_loop.demo.summary import SUMMARY
 from zooassist_plugin.errors import BadInput
-from zooassist_plugin.output_path import check_parent
+from zooassist_plugin.output_paths import check_folder_takes_files
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ def output_folder(out: Path) -> Iterator[Path]:
     Raises
     ------
     BadInput
-        When `out` holds something that is not an earlier demo, or its parent is not there.
+        When `out` holds something that is not an earlier demo, or cannot be made.
     """
     out = out.absolute()
-    check_parent(out)
+    check_folder_takes_files(out.parent)
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out}: expected a folder, found a file; choose another --out")
     if out.exists() and not (out / SUMMARY).is_file() and any(out.iterdir()):
@@ -40,7 +40,7 @@ def output_folder(out: Path) -> Iterator[Path]:
     if work.exists():
         logger.warning("removing %s, which an earlier run left unfinished", work)
         shutil.rmtree(work)
-    work.mkdir()
+    work.mkdir(parents=True)
     try:
         yield work
     except BaseException:

@@ -18,7 +18,7 @@ from zooassist_loop.propose.pipeline import Order, choose, propose_subjects, rea
 from zooassist_loop.propose.report import is_complete, note_lines, outcome_lines
 from zooassist_loop.propose.selection import SKIPPED, Tally, read_subject_set
 from zooassist_plugin.enable import Wanted
-from zooassist_plugin.output_path import check_parent
+from zooassist_plugin.output_paths import check_output_file
 from zooassist_plugin.progress import stages
 from zooassist_plugin.settings import load_settings
 from zooassist_serving.dataplane import DataPlane
@@ -90,7 +90,7 @@ def propose(
     Killed and run again, it goes on where it was. Subjects that failed are tried again.
     """
     if keep_csv is not None:
-        check_parent(keep_csv)
+        check_output_file(keep_csv, ".csv")
     settings = load_settings()
     folder = load_model_folder(model)
     wanted = Wanted(workflow, folder.card, presenter, overrides)
