@@ -32,9 +32,9 @@ def check_output_file(path: Path, suffix: str) -> None:
         When the path is ``-``, has another suffix, is there and no file, or its folder is missing
         or takes no files.
     """
-    example = f"such as predictions{suffix}"
+    remedy = f"name a file that ends with {suffix}"
     if str(path) == "-":
-        raise BadInput(f"-: {suffix} cannot be written to standard output; name a file, {example}")
+        raise BadInput(f"-: {suffix} cannot be written to standard output; {remedy}")
     with writing(path):
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "a device, pipe or socket"
