@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from zooassist_exporters.incremental.pull import PAGE_SIZE, pull_classifications
+from zooassist_plugin.output_paths import check_output_file
 from zooassist_plugin.platform_exports import EXPORT_INTERVAL
 from zooassist_plugin.progress import progress
 from zooassist_plugin.settings import load_settings
@@ -74,6 +75,7 @@ def classifications(
     """
     if incremental and kind != KINDS[0]:
         raise click.UsageError(f"--incremental is for classifications, not for {kind}")
+    check_output_file(out, ".csv")
     from zooassist_plugin.panoptes import connect  # slow to import: --help must not wait for it
 
     with connect(load_settings()) as panoptes, ExitStack() as stack:

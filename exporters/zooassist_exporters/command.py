@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from zooassist_exporters.caesar_command import extracts, from_extracts, reductions
 from zooassist_exporters.classifications_command import classifications
 from zooassist_exporters.convert_command import convert
 from zooassist_exporters.images import FolderImages, SubjectMedia
@@ -38,8 +39,11 @@ def export() -> None:
 
 export.add_command(classifications)
 export.add_command(convert)
+export.add_command(extracts)
+export.add_command(from_extracts)
 export.add_command(marks)
 export.add_command(masks)
+export.add_command(reductions)
 
 
 @export.command(
