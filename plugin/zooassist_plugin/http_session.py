@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 from urllib3.exceptions import TimeoutError as NoAnswerInTime
 from urllib3.util.retry import Retry
 
@@ -53,7 +54,9 @@ class _TellingRetry(Retry):
         _stacktrace: Any = None,  # noqa: ANN401
     ) -> Self:
         following = super().increment(method, url, response, error, _pool, _stacktrace)
-        if isinstance(error, NoAnswerInTime) and len(following.history) == 1 and _pool is not None:
+        # A refused connection is a timeout to urllib3 (by inheritance), but is over in seconds.
+        is_slow = isinstance(error, NoAnswerInTime) and not isinstance(error, NewConnectionError)
+        if is_slow and len(following.history) == 1 and _pool is not None:
             logger.warning(
                 "%s does not answer in time; asking up to %s more times",
                 _pool.host,

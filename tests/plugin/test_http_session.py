@@ -78,4 +78,6 @@ def test_waiting_is_told_once_and_only_when_the_other_side_is_silent(session, ca
     caplog.clear()
     with scripted_server([(503, b"")]) as (url, _):
         session.get(url)
+    with pytest.raises(requests.ConnectionError):
+        session.get("http://127.0.0.1:1")
     assert [each for each in caplog.records if each.name.startswith("zooassist")] == []
