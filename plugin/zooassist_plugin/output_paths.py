@@ -38,9 +38,7 @@ def check_output_file(path: Path, suffix: str) -> None:
     with writing(path):
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "a device, pipe or socket"
-            raise BadInput(
-                f"{path}: expected a file to write, found {kind}; name a file, {example}"
-            )
+            raise BadInput(f"{path}: expected a file to write, found {kind}; {remedy}")
         if path.suffix.lower() != suffix:
             raise BadInput(
                 f"{path}: expected a name that ends with {suffix}, which is what is written; "
