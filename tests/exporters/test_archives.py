@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from zooassist_exporters.training_set import read_training_set
+from zooassist_exporters.training_set_layout import MASK_KINDS
 
 ARCHIVES = Path(__file__).parents[1] / "data" / "archives"
 
@@ -19,7 +22,27 @@ def test_old_training_sets_read_as_they_did(version):
     assert found.votes.to_pylist() == expected["votes"]
     assert found.schema.to_json() == expected["schema"]
     assert found.sha256 == expected["sha256"]
+    marks = None if found.marks is None else found.marks.to_pylist()
+    assert marks == expected.get("marks")
+    masks = {} if found.masks is None else found.masks.to_pylist()
+    maps = {
+        f"{mask['subject_id']}_{mask['frame']}{kind and '.' + kind}": pixels(
+            found.mask_path(mask["subject_id"], mask["frame"], kind)
+        )
+        for mask in masks
+        for kind in MASK_KINDS
+        if found.has_mask(mask["subject_id"], mask["frame"], kind)
+    }
+    assert maps == expected.get("maps", {})
+    assert {str(key): name for key, name in found.mask_classes.items()} == expected.get(
+        "classes", {}
+    )
 
 
-def test_there_is_an_archive():
-    assert "v0.1" in [path.name for path in ARCHIVES.iterdir()]
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image).tolist()
+
+
+def test_there_is_an_archive_of_each_version():
+    assert {"v0.1", "v0.1.1"} <= {path.name for path in ARCHIVES.iterdir()}

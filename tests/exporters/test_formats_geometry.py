@@ -52,6 +52,7 @@ from zooassist_plugin.shapes import (
 )
 
 thousand = settings(max_examples=1000, deadline=None)
+hundreds = settings(max_examples=300, deadline=None)  # those that are compared with slow methods
 shapes_of_maps = array_shapes(min_dims=2, max_dims=2, max_side=9)
 bits = arrays(np.bool_, shapes_of_maps)
 numbers = st.floats(-30, 60, allow_nan=False) | st.integers(-30, 60).map(float)
@@ -143,7 +144,7 @@ def test_maps_of_two_sizes_are_refused():
         regions_to_maps([region], (3, 3))
 
 
-@thousand
+@hundreds
 @given(bits)
 def test_outlines_enclose_the_pixels_and_their_holes(pixels):
     rings = pixels_to_rings(pixels)
@@ -205,7 +206,7 @@ def test_boxes_of_yolo_and_voc_come_back(box, size):
     assert shape_to_box(box_to_shape(clipped)) == pytest.approx(clipped, abs=1e-9)
 
 
-@thousand
+@hundreds
 @given(st.lists(st.tuples(numbers, numbers), min_size=3, max_size=8), sizes)
 def test_clipped_outlines_are_the_part_within(ring, size):
     clipped = clip_ring(list(ring), size)

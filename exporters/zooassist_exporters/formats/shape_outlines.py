@@ -29,6 +29,8 @@ Size = tuple[int, int]
 
 # Vertices of the ring that stands for an ellipse: its area is 0.16 % too small.
 ELLIPSE_VERTICES: Final = 64
+_TURNS: Final = [2 * math.pi * step / ELLIPSE_VERTICES for step in range(ELLIPSE_VERTICES)]
+_UNIT_CIRCLE: Final = [(math.cos(turn), math.sin(turn)) for turn in _TURNS]
 
 
 def shape_to_box(shape: Shape) -> Box:
@@ -157,9 +159,7 @@ def _rectangle(x: float, y: float, width: float, height: float, angle: float) ->
 
 def _ellipse(x: float, y: float, rx: float, ry: float, angle: float) -> Ring:
     cosine, sine = _turn(angle)
-    ring = []
-    for step in range(ELLIPSE_VERTICES):
-        turn = 2 * math.pi * step / ELLIPSE_VERTICES
-        u, v = rx * math.cos(turn), ry * math.sin(turn)
-        ring.append((x + u * cosine - v * sine, y + u * sine + v * cosine))
-    return ring
+    return [
+        (x + rx * u * cosine - ry * v * sine, y + rx * u * sine + ry * v * cosine)
+        for u, v in _UNIT_CIRCLE
+    ]
