@@ -18,7 +18,6 @@ from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.training_set_layout import IMAGES
 from zooassist_plugin import media
 from zooassist_plugin.errors import BadInput, ItemFailed
-from zooassist_plugin.http_session import timed_session
 
 # Enough to hide the round trips, few enough to be polite to the host of the images.
 THREADS: Final = 8
@@ -61,7 +60,7 @@ class SubjectMedia:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = timed_session()
+            session = self._local.session = media.media_session()
             with self._lock:
                 self._sessions.append(session)
         return session
