@@ -202,8 +202,11 @@ def test_masks_without_folders_of_splits(tmp_path):
     folder = tmp_path / "masks"
     picture(folder / "images" / "5.png")
     picture(folder / "masks" / "5.png", value=3)
-    picture(folder / "masks" / "6.png", value=200)
+    picture(folder / "masks" / "6.tif", value=200)
     data, _ = back(folder, "png-masks")
+    with Image.open(data.mask_path(6)) as mask:
+        assert mask.format == "PNG"
+        assert set(np.asarray(mask).ravel().tolist()) == {200}
     assert data.subject_ids.tolist() == [5, 6]
     assert data.subjects["split"].to_pylist() == [split_of(5), split_of(6)]
     assert [data.has_image(row) for row in (0, 1)] == [True, False]

@@ -55,7 +55,6 @@ FORMATS: Final[dict[str, Format]] = {
             "images": "yes",
             "boxes": "within the image",
         },
-        needs="shapes",
     ),
     "yolo-segment": Format(
         write_yolo_outlines,
@@ -69,7 +68,6 @@ FORMATS: Final[dict[str, Format]] = {
             "shapes": "as polygons within the image",
             "masks": "as the outline of the largest part, if the set has no marks",
         },
-        needs="shapes",
     ),
     "voc": Format(
         write_voc,

@@ -131,12 +131,9 @@ class Format:
     carries : mapping
         Part of a training set -> ``"yes"``, or how far it is carried. A part that is absent is
         lost.
-    needs : str, optional
-        The extra to install.
     """
 
     write: Writer
     read: Reader | None
     help: str
     carries: Mapping[Part, str]
-    needs: str | None = None

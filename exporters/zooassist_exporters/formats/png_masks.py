@@ -166,9 +166,12 @@ def read_png_masks(path: Path, scratch: Path, notes: Notes) -> Draft:
                 subject_id, frame = stem_to_frame(mask.stem)
             if subject_id not in draft.subjects:
                 add_subject(draft, SubjectRow(subject_id, split=split), mask)
-            read_labels(mask)  # refuses what is no label map
+            labels = read_labels(mask)  # refuses what is no label map
             target = scratch / f"{subject_id}_{frame}.png"
-            _copy(mask, target)
+            if mask.suffix.lower() == ".png":
+                _copy(mask, target)
+            else:
+                Image.fromarray(labels).save(target)
             for kind in BESIDE:
                 if (folder / kind / mask.name).is_file():
                     _copy(folder / kind / mask.name, beside(target, kind))
