@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from zooassist_exporters.drawn_classifications import DrawnClassification
 from zooassist_exporters.drawn_subjects import DrawnSubjects
+from zooassist_exporters.extracts.mark_tools import WorkflowTools
 from zooassist_exporters.mask_classes import ClassNumbers
 from zooassist_exporters.mask_files import (
     CONSENSUS,
@@ -23,6 +24,7 @@ from zooassist_exporters.mask_files import (
 )
 from zooassist_exporters.mask_frames import Frame, FrameRules, encloses, frames_of
 from zooassist_exporters.mask_options import MaskOptions
+from zooassist_exporters.mask_tools import with_true_tools
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.reductions.masks.consensus import (
     Consensus,
@@ -34,6 +36,8 @@ from zooassist_exporters.reductions.masks.methods import method_named
 from zooassist_exporters.reductions.masks.overlay import Overlay
 from zooassist_plugin.errors import BadInput
 
+Subject = tuple[int, Sequence[DrawnClassification]]
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -44,7 +48,13 @@ class Survey:
     subjects: int
 
 
-def survey(drawn: DrawnSubjects, options: MaskOptions, name: str) -> Survey:
+def drawn_in(drawn: DrawnSubjects, tools: WorkflowTools) -> Iterator[Subject]:
+    """Yield each subject with what was drawn on it, every mark with the tool that drew it."""
+    for subject_id, classifications in drawn.subjects():
+        yield subject_id, [with_true_tools(each, tools) for each in classifications]
+
+
+def survey(subjects: Iterable[Subject], options: MaskOptions, name: str) -> Survey:
     """Count the marks of each drawing task and collect its classes, before any mask is made.
 
     Raises
@@ -54,25 +64,25 @@ def survey(drawn: DrawnSubjects, options: MaskOptions, name: str) -> Survey:
     """
     marks: Counter[str] = Counter()
     classes: dict[str, ClassNumbers] = {}
-    subjects = 0
+    count = 0
     join = method_named(options.method, options.quorum)[0].joins_strokes
-    for _, classifications in drawn.subjects():
-        subjects += 1
+    for _, classifications in subjects:
+        count += 1
         for drew in (each for one in classifications for each in one.tasks):
             if options.task in (None, drew.task):
                 marks[drew.task] += len(drew.marks)
                 found = classes.setdefault(drew.task, ClassNumbers(options.classes))
                 found.add(mark for mark in drew.marks if encloses(mark, join))
-    listed = ", ".join(f"{task} ({count} marks)" for task, count in sorted(marks.items()))
+    listed = ", ".join(f"{task} ({number} marks)" for task, number in sorted(marks.items()))
     if len(+marks) > 1:
         raise BadInput(f"{name}: several drawing tasks: {listed}; choose one with --task")
     if not +marks or not (classes[next(iter(+marks))].numbers()):
         raise BadInput(
             f"{name}: expected marks that outline something, got none; drawing tasks: "
-            f"{', '.join(sorted(drawn.drawing_tasks))}; check --task, --class-from and --hole-tool"
+            f"{listed or 'none'}; check --task, --class-from and --hole-tool"
         )
     [task] = +marks
-    return Survey(task, classes[task], subjects)
+    return Survey(task, classes[task], count)
 
 
 class SubjectMasks:

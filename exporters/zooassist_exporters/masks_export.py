@@ -17,7 +17,7 @@ from zooassist_exporters.drawn_subjects import DrawnSubjects
 from zooassist_exporters.extracts.mark_tools import WorkflowTools
 from zooassist_exporters.images import Wanted, stage_images
 from zooassist_exporters.mask_files import CONSENSUS, CONTOURS
-from zooassist_exporters.mask_maker import SubjectMasks, survey
+from zooassist_exporters.mask_maker import SubjectMasks, drawn_in, survey
 from zooassist_exporters.mask_options import MaskOptions, MasksInput
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.rules import Rules
@@ -94,17 +94,19 @@ def export_masks(
     staging = staging_folder(out)
     for name in (CONSENSUS, CONTOURS):
         (staging / name).unlink(missing_ok=True)  # of an earlier, interrupted run
-    with DrawnSubjects(rules, cache(tools_of), problems) as drawn:
+    known_tools = cache(tools_of)
+    with DrawnSubjects(rules, known_tools, problems) as drawn:
         with ClassificationFile(given.classifications) as file:
             workflow_id = drawn.read(_watched(file.rows(), given.progress("classifications", None)))
             sources = [file.file.source()]
-        surveyed = survey(drawn, options, file.file.name)
+        tools = known_tools(workflow_id)
+        surveyed = survey(drawn_in(drawn, tools), options, file.file.name)
         # The second pass over the subjects counts what the rules leave out once more.
         dropped = Counter(drawn.dropped)
         with ExitStack() as tables:
             masks = SubjectMasks(surveyed, options, staging, problems, tables)
             one_more = given.progress("subjects", surveyed.subjects)
-            for subject_id, classifications in drawn.subjects():
+            for subject_id, classifications in drawn_in(drawn, tools):
                 masks.reduce(subject_id, classifications)
                 one_more()
     if not masks.paths:

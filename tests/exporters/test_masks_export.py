@@ -218,6 +218,27 @@ def test_classes_by_answer(exports, drawn, run):
     assert report.left_out["without one answer to T0.0.0"] == 2
 
 
+def test_a_kept_proposal_returns_to_its_tool(exports, drawn, run, version):
+    """Pre-filled marks come back as tool 0; their subtasks, or their shape, say which it was."""
+    tools = [
+        {"type": "polygon", "label": "t.0"},
+        {"type": "polygon", "label": "t.1", "details": [{"type": "single", "answers": []}]},
+        {"type": "circle", "label": "t.2"},
+    ]
+    texts = {"t.0": "Cell", "t.1": "Nucleus", "t.2": "Bubble", "i": "Draw"}
+    tasks = {"T0": {"type": "drawing", "instruction": "i", "tools": tools}}
+    kept = polygon(0, 0, 4, 5, details=[{"task": "T0.1.0"}], tool_label="Cell")
+    bubble = {"frame": 0, "toolIndex": 0, "toolType": "circle", "tool_label": "Cell"}
+    bubble |= {"x_center": 12, "y_center": 5, "r": 3}
+    file = exports.classifications(drawn(1, kept, bubble))
+    found, report = run(file, workflows=exports.workflows(version(tasks, texts)))
+    assert report.classes == {1: "Nucleus", 2: "Bubble"}
+    assert (png(found)[0, 0], png(found)[5, 12]) == (1, 2)
+    holes = ClassRule(holes=frozenset({2}))
+    _, report = run(file, workflows=exports.workflows(version(tasks, texts)), classes=holes)
+    assert report.classes == {1: "Nucleus"}
+
+
 def test_marks_that_are_no_outline(exports, drawn, run):
     point = {"frame": 0, "toolIndex": 1, "toolType": "point", "x": 3, "y": 3}
     broken = polygon(0, 0, 4, 5) | {"points": [{"x": None, "y": 1}]}
