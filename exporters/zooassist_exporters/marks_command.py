@@ -97,13 +97,15 @@ def marks(context: click.Context, /, file: str, out: Path, rules: Rules, **optio
     Marks of different volunteers are clustered and averaged into the marks of a training set. The
     marks as they were drawn lie beside them.
     """
-    # Clustering is an extra: the others of these commands must do without its libraries.
+    # Clustering is an extra: the others of these commands must do without its libraries. Asked for
+    # first, it also names the extra that is missing.
+    consensus = _consensus(options)
     from zooassist_exporters.marks_export import MarksInput, MarksRules, export_marks
     from zooassist_exporters.matching.assignment import Nearness
     from zooassist_plugin.proposal_history import open_history
 
     how = MarksRules(
-        consensus=_consensus(options),
+        consensus=consensus,
         near=Nearness(options["edited_iou"], options["edited_pixels"]),
         too_short=options["not_loaded_below"],
         classes=frozenset(options["classes"]),
