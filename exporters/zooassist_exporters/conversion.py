@@ -28,7 +28,7 @@ RECORD: Final = "conversion.json"
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was made, and what it lacks: one line per reason, with counts."""
+    """What was made of how many subjects, and what it lacks: one line per reason, with counts."""
 
     out: Path
     subjects: int

@@ -97,4 +97,5 @@ def convert(
         made = conversion.convert(source, str(to), out, options, overwrite=overwrite)
     for note in made.notes:
         click.echo(f"note: {note}", err=True)
-    click.echo(f"{made.out}: {made.subjects:,} subjects")
+    made_of = "" if to is None else f"{to}, made of "
+    click.echo(f"{made.out}: {made_of}{made.subjects:,} subjects")

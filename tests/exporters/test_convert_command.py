@@ -71,7 +71,7 @@ def test_there_and_back(training_set, tmp_path):
     out = tmp_path / "coco"
     result = run(training_set, "--to", "coco", "--out", out, "--marks", "all")
     assert result.exit_code == 0
-    assert result.stdout == f"{out}: 3 subjects\n"
+    assert result.stdout == f"{out}: coco, made of 3 subjects\n"
     assert "note: 2 questions and their votes left out" in result.stderr
     record = json.loads((out / "conversion.json").read_text())
     assert record["format"] == "coco"
@@ -99,7 +99,7 @@ def test_splits_are_chosen(training_set, tmp_path):
     out = tmp_path / "coco"
     options = ("--split", "test", "--split", "train")
     result = run(training_set, "--to", "coco", "--out", out, *options)
-    assert result.stdout == f"{out}: 2 subjects\n"
+    assert result.stdout == f"{out}: coco, made of 2 subjects\n"
     files = sorted(path.name for path in (out / "annotations").iterdir())
     assert files == ["instances_test.json", "instances_train.json"]
 
