@@ -15,9 +15,11 @@ from zooassist_exporters.label_schema_file import read_label_schema
 from zooassist_exporters.marks_command import marks
 from zooassist_exporters.masks_command import masks
 from zooassist_exporters.problems import ProblemList
+from zooassist_exporters.report_command import report
 from zooassist_exporters.rule_options import rule_options
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.subjects_file import read_locations
+from zooassist_exporters.values_command import values
 from zooassist_exporters.votes_csv import read_votes_csv
 from zooassist_exporters.votes_csv_export import export_votes_table, open_images
 from zooassist_exporters.votes_export import VotesInput, VotesReport, export_votes
@@ -44,6 +46,8 @@ export.add_command(from_extracts)
 export.add_command(marks)
 export.add_command(masks)
 export.add_command(reductions)
+export.add_command(report)
+export.add_command(values)
 
 
 @export.command(

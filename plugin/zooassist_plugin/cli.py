@@ -56,7 +56,6 @@ EXTRAS = {
     "werkzeug": "serve",
     "cryptography": "serve",
     "graphql": "serve",
-    "jinja2": "demo",
     "granian": "serve",
     "jwt": "serve",
     "onnxruntime": "serve",

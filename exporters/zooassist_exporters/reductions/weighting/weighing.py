@@ -41,12 +41,13 @@ class WeightedVotes:
 
 
 @dataclass(frozen=True)
-class _Question:
+class QuestionAnswers:
     """The answers to one question; `rows` are rows of the table of subjects.
 
     Attributes
     ----------
     rows, workers : array, one entry per classification that answered the question
+        `workers` numbers the volunteers of this question from 0.
     chosen : array of bool, shape (classifications, answers)
     """
 
@@ -75,7 +76,7 @@ def weigh(
     iterations = {}
     for number, question in enumerate(schema.questions):
         here = schema.slices[question.name]
-        volunteers, found = _of_question(ballots, number, here, subject_ids)
+        volunteers, found = answers_of_question(ballots, number, here, subject_ids)
         if not len(found.rows):
             continue
         size = here.stop - here.start
@@ -111,10 +112,20 @@ def weigh(
     )
 
 
-def _of_question(
+def answers_of_question(
     ballots: Ballots, number: int, here: slice, subject_ids: Integers
-) -> tuple[Integers, _Question]:
-    """Return the volunteers who answered a question, and their answers."""
+) -> tuple[Integers, QuestionAnswers]:
+    """Return the volunteers who answered a question, and their answers.
+
+    Parameters
+    ----------
+    number : int
+        Position of the question in the schema.
+    here : slice
+        Its label columns.
+    subject_ids : array, ascending
+        The subjects whose rows the answers name.
+    """
     mine = ballots.questions == number
     _, first, place = np.unique(
         ballots.classifications[mine], return_index=True, return_inverse=True
@@ -125,10 +136,10 @@ def _of_question(
     columns = ballots.columns[mine]
     named = columns >= 0
     chosen[place[named], columns[named] - here.start] = True
-    return users, _Question(rows, workers, chosen)
+    return users, QuestionAnswers(rows, workers, chosen)
 
 
-def _fractions(question: _Question, weights: Floats, height: int) -> Floats:
+def _fractions(question: QuestionAnswers, weights: Floats, height: int) -> Floats:
     weight = weights[question.workers]
     total = np.bincount(question.rows, weights=weight, minlength=height)
     chosen = [
