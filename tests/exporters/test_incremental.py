@@ -3,11 +3,13 @@
 import csv
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -276,3 +278,55 @@ def test_half_a_surrogate_and_a_missing_part():
     assert (cells["subject_ids"], cells["user_name"], cells["annotations"]) == ("7;8", "", "[]")
     with pytest.raises(Refused, match=r"'1'.*KeyError"):
         export_cells({"id": "1", "links": links})
+
+
+class _Crash(Exception):
+    pass
+
+
+def _grow(out, pages):
+    with GrowingFile(out, HEADER, "project 1") as file:
+        for number, data in pages:
+            if number > file.checkpoint.last_id:
+                file.append(data, 1, number)
+        file.finish()
+
+
+def test_stopped_at_every_single_step_of_the_disk_and_run_again(tmp_path, monkeypatch):
+    """Also while the finished file is copied to go on from, and while it is put in place."""
+    pages = [(number, b"%d,row\n" % number) for number in range(1, 6)]
+    whole = HEADER + b"".join(data for _, data in pages)
+    steps = 0
+
+    def breaks_at(moment):
+        def wrapped(original):
+            def step(*arguments, **options):
+                nonlocal steps
+                steps += 1
+                if steps == moment:
+                    raise _Crash
+                return original(*arguments, **options)
+
+            return step
+
+        return wrapped
+
+    moment = 0
+    while True:
+        moment, steps = moment + 1, 0
+        out = tmp_path / str(moment) / "rows.csv"
+        out.parent.mkdir()
+        _grow(out, pages[:2])
+        with monkeypatch.context() as patched:
+            for owner, name in ((os, "fsync"), (shutil, "copyfile"), (Path, "replace")):
+                patched.setattr(owner, name, breaks_at(moment)(getattr(owner, name)))
+            try:
+                _grow(out, pages)
+                break  # there are no more steps
+            except _Crash:
+                pass
+        finished = HEADER + b"".join(data for _, data in pages[:2])
+        assert out.read_bytes() in (finished, whole)
+        _grow(out, pages)
+        assert out.read_bytes() == whole
+    assert moment > 10
