@@ -28,12 +28,13 @@ class Spill:
     schema : pyarrow.Schema
     key : str
         The integer column by which rows are parted.
-    in_memory : int
-        Rows to hold before they are written out.
+    in_memory : int, optional
+        Rows to hold before they are written out; `IN_MEMORY` by default.
     """
 
-    def __init__(self, schema: pa.Schema, key: str, in_memory: int = IN_MEMORY) -> None:
-        self._schema, self._key, self._in_memory = schema, key, in_memory
+    def __init__(self, schema: pa.Schema, key: str, in_memory: int | None = None) -> None:
+        self._schema, self._key = schema, key
+        self._in_memory = IN_MEMORY if in_memory is None else in_memory
         self._held: list[pa.RecordBatch] = []
         self._rows = 0
         self._files = ExitStack()

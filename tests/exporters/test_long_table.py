@@ -1,0 +1,144 @@
+"""The long table: what goes to disk comes back whole, and rows read both ways are the same."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from zooassist_exporters.classifications import ClassificationFile, read_classifications
+from zooassist_exporters.extracts import answers_of
+from zooassist_exporters.long_table import spill
+from zooassist_exporters.long_table.layout import LONG
+from zooassist_exporters.long_table.reading import read_long_table
+from zooassist_exporters.problems import ProblemList
+from zooassist_exporters.row_chunks import RowShape, row_chunks
+from zooassist_exporters.rules import Rules
+
+SOURCE = Path(__file__).parents[2] / "benchmarks" / "scaled_exports.py"
+
+
+@pytest.mark.parametrize("in_memory", [1, 100, 10**6])
+def test_parts_hold_all_rows_of_their_subjects_in_order(in_memory):
+    draw = np.random.default_rng(0)
+    schema = pa.schema([("subject_id", pa.int64()), ("number", pa.int64())])
+    batches = [
+        pa.record_batch([draw.integers(0, 90, size), np.arange(size) + 1000 * i], schema=schema)
+        for i, size in enumerate([0, 50, 1, 400, 0, 30])
+    ]
+    with spill.Spill(schema, "subject_id", in_memory) as kept:
+        for batch in batches:
+            kept.add(batch)
+        parts = list(kept.parts())
+        folder = kept._folder
+    assert (folder is None) == (in_memory == 10**6)
+    assert folder is None or not folder.exists()
+    owners = [set(part["subject_id"].to_pylist()) for part in parts]
+    assert sum(map(len, owners)) == len(set().union(*owners))
+    assert all(part["number"].to_pylist() == sorted(part["number"].to_pylist()) for part in parts)
+    whole = pa.Table.from_batches(batches).sort_by("number")
+    assert pa.concat_tables(parts).sort_by("number").equals(whole)
+
+
+REAL = [
+    "kenya-sample.csv.gz",
+    "galaxyzoo-decals-panoptes_classifications.csv.gz",
+    "superluminous-supernovae-classifications.csv.gz",
+    "many-tools-classifications-2022.csv.gz",
+    "cat-project-classifications.csv.gz",
+    "ap-aas229-test-classifications.csv.gz",
+]
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_long_table_equals_reading_row_by_row(real_export, monkeypatch, name, workers):
+    monkeypatch.setattr(spill, "IN_MEMORY", 50)
+    path = real_export(name)
+    rows = {}
+    with ClassificationFile(path) as file:
+        for row in file.rows():
+            if row.gold_standard or row.workflow_id == 3461:  # the small one of two in a file
+                continue
+            found = {}
+            for item in answers_of(row.annotations, {}):
+                earlier = found.get((item.task, item.text))
+                if earlier is None or (item.mark_index or 0) < (earlier.mark_index or 0):
+                    found[item.task, item.text] = item
+            rows[row.classification_id] = (
+                row.subject_id,
+                int(row.created_at.timestamp() * 1_000_000),
+                sorted(
+                    (item.task, str(value))
+                    for item in found.values()
+                    for value in item.values or (None,)
+                ),
+            )
+    rules = Rules(workflow_id=2030 if name.startswith("kenya") else None)
+    table, _ = read_long_table(path, rules, None, ProblemList(), workers=workers, chunk_size=20_000)
+    with table:
+        read = {}
+        for records in table.parts():
+            answers = [[] for _ in records.classification_ids]
+            for place, answer in zip(
+                records.classifications.tolist(), records.answers.tolist(), strict=True
+            ):
+                key = table.keys[answer]
+                answers[place].append((key.task, str(key.value)))
+            for place, number in enumerate(records.classification_ids.tolist()):
+                read[number] = (
+                    int(records.subject_ids[place]),
+                    int(records.created[place]),
+                    sorted(answers[place]),
+                )
+    assert read == rows
+    assert table.classifications == len(rows)
+
+
+def test_long_rows_have_the_documented_columns():
+    assert LONG.names == [
+        "row",
+        "classification_id",
+        "subject_id",
+        "user",
+        "created_at",
+        "answer",
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 10_000])
+def test_pieces_are_cut_at_rows_and_together_are_the_file(size):
+    rows = [f'{i},"name\n{i}","a ""b"" {"x" * (i % 50)}"\n'.encode() for i in range(200)]
+    rows[50] = b'50,"left open\n'
+
+    class Stream:
+        def __init__(self):
+            self.rest = b"".join(rows)
+
+        def read(self, count):
+            data, self.rest = self.rest[:count], self.rest[count:]
+            return data
+
+    pieces = list(row_chunks(Stream(), RowShape(3, 0), size))
+    assert b"".join(pieces) == b"".join(rows)
+    starts = {0}
+    for row in rows:
+        starts.add(max(starts) + len(row))
+    ends = np.cumsum([len(piece) for piece in pieces]).tolist()
+    assert set(ends) <= starts
+    assert len(pieces) > 1 or size == 10_000
+
+
+def test_scaled_export_is_an_export(tmp_path, real_export):
+    spec = importlib.util.spec_from_file_location("scaled_exports", SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    source = real_export("galaxyzoo-decals-panoptes_classifications.csv.gz")
+    path = tmp_path / "scaled.csv"
+    assert module.ScaledExport(source, 10).write(path, 200) == path.stat().st_size
+    records = list(read_classifications(path))
+    assert len({record.classification_id for record in records}) == 200
+    assert len({record.subject_id for record in records}) == 20
+    assert any(record.user_id is None for record in records)
+    assert {record.workflow_id for record in records} == {6122}
