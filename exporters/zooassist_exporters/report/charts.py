@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 WIDTH, HEIGHT = 480, 180
 LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 30
 GAP: Final = 0.12  # of a bar's place
+WIDEST: Final = 48.0  # a lone bar is no wall
 
 
 def bars(
@@ -47,10 +48,11 @@ def bars(
         )
     for place, (value, title) in enumerate(zip(values, titles, strict=True)):
         height = value / top * (floor - TOP)
-        x = LEFT + (place + GAP / 2) * step
+        width = min(step * (1 - GAP), WIDEST)
+        x = LEFT + (place + 0.5) * step - width / 2
         parts.append(
             f'<rect class="bar" x="{x:.2f}" y="{floor - height:.2f}" '
-            f'width="{step * (1 - GAP):.2f}" height="{height:.2f}"><title>{escape(title)}</title>'
+            f'width="{width:.2f}" height="{height:.2f}"><title>{escape(title)}</title>'
             "</rect>"
         )
     for position, label in ticks:
