@@ -102,17 +102,17 @@ def annotation_list(text: str) -> list[dict[str, Any]]:
 
 
 def _not_json(text: str, error: orjson.JSONDecodeError) -> BadCell:
-    """Tell NaN and Infinity, which Python and R write, from what no reader understands."""
+    """Tell NaN and Infinity, which Python and R write, from what is broken in another way."""
+    foreign: list[str] = []
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=foreign.append)
     except (ValueError, RecursionError):
-        return BadCell(
-            "annotations are not JSON", f"expected a JSON list, got {shown(text)} ({error})"
-        )
-    return BadCell(
-        "NaN in annotations",
-        f"expected JSON numbers, got NaN, Infinity or half a character in {shown(text)} ({error})",
-    )
+        foreign.clear()
+    if foreign:
+        detail = f"expected JSON numbers, got {foreign[0]} in {shown(text)}"
+        return BadCell("NaN in annotations", detail)
+    detail = f"expected a JSON list, got {shown(text)} ({error})"
+    return BadCell("annotations are not JSON", detail)
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from zooassist_exporters.row_chunks import RowShape
 # A classification is some kilobytes; one of 500 outlines a megabyte.
 MOST_CELL: Final = 64 << 20
 SHOWN: Final = 60
+# Digits that always fit an int64.
+SAFE_DIGITS: Final = 18
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,12 @@ def _found_again(text: bytes, shape: RowShape) -> tuple[list[bytes], bytes]:
 
 def _leading_id(text: str, header: Sequence[str], id_column: str) -> int | None:
     """Return the classification's id when the row still begins with it."""
-    first = text.partition(",")[0]
-    return int(first) if header[0] == id_column and first.isdecimal() else None
+    return _known_id(text.partition(",")[0]) if header[0] == id_column else None
+
+
+def _known_id(text: str) -> int | None:
+    """Read an id for the list of rejects, where one that is no int64 is left out."""
+    return int(text) if text.isdecimal() and len(text) <= SAFE_DIGITS else None
 
 
 def _without_blank(cells: Cells) -> Cells:
@@ -201,7 +207,7 @@ def _reject(
         return cells
     ids = cells.table[id_column].filter(marked).to_pylist()
     broken = tuple(
-        BrokenRow(int(number), cause, detail, int(text) if text.isdecimal() else None)
+        BrokenRow(int(number), cause, detail, _known_id(text))
         for number, text in zip(cells.numbers[marked], ids, strict=True)
     )
     return _select(cells, ~marked, broken)

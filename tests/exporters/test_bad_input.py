@@ -182,3 +182,29 @@ def test_two_spellings_and_two_types_of_value(tmp_path, exports, row, answer):
     found, _, _ = run(tmp_path, path)
     assert found.schema.columns == ("is-there-a-ring_yes",)
     assert (found.counts.tolist(), found.totals.tolist()) == ([[3]], [[4]])
+
+
+def test_ids_that_no_integer_holds(tmp_path, exports, row, answer):
+    path = exports.classifications(
+        row(1, [answer("Yes")], subject=9, classification_id="9" * 30),
+        row(2, [answer("Yes")], classification_id="9" * 30, user_name="\0"),
+        row(3, [answer("Yes")], subject_ids="9" * 30),
+        row(4, '[{"task": "T0", "value": "half of \\ud83d a character"}]'),
+        row(5, [answer("Yes")]),
+    )
+    path.write_text(path.read_text() + "9" * 30 + ",cut off\n")
+    _, report, rejects = run(tmp_path, path)
+    assert [(each["row"], each["classification_id"]) for each in rejects] == [
+        (2, None),
+        (3, None),
+        (4, 3),
+        (5, 4),
+        (7, None),
+    ]
+    assert report.problems.counts == {
+        "bad classification_id": 1,
+        "NUL bytes": 1,
+        "bad subject_ids": 1,
+        "annotations are not JSON": 1,
+        "wrong number of columns": 1,
+    }

@@ -22,12 +22,10 @@ from zooassist_exporters.cell_values import (
     subject_number,
     whole_number,
 )
-from zooassist_exporters.cells import Cells
+from zooassist_exporters.cells import SAFE_DIGITS, Cells
 from zooassist_exporters.classifications import TRUE
 from zooassist_exporters.vote_records import Integers
 
-# Digits that always fit an int64.
-SAFE_DIGITS: Final = 18
 UTC_SUFFIX: Final = " UTC"
 SECOND: Final = timedelta(microseconds=1)
 EPOCH: Final = moment("1970-01-01 00:00:00 UTC")
