@@ -19,7 +19,10 @@ OUT = click.option("--out", required=True, type=click.Path(dir_okay=False, path_
 WAIT = click.option("--wait", default=3600.0, show_default=True, help="Seconds to wait at most.")
 
 
-@click.command(epilog="Example: zooassist export extracts 1234 --out extracts.csv")
+@click.command(
+    short_help="Caesar's extracts, as a CSV file.",
+    epilog="Example: zooassist export extracts 1234 --out extracts.csv",
+)
 @click.argument("workflow", type=int)
 @OUT
 @WAIT
@@ -28,7 +31,10 @@ def extracts(workflow: int, out: Path, wait: float) -> None:
     _fetch("extracts", workflow, out, wait)
 
 
-@click.command(epilog="Example: zooassist export reductions 1234 --out reductions.csv")
+@click.command(
+    short_help="Caesar's reductions, as a CSV file.",
+    epilog="Example: zooassist export reductions 1234 --out reductions.csv",
+)
 @click.argument("workflow", type=int)
 @OUT
 @WAIT
@@ -40,6 +46,7 @@ def reductions(workflow: int, out: Path, wait: float, by_user: bool) -> None:
 
 @click.command(
     "from-extracts",
+    short_help="Caesar's question extracts to classifications.",
     epilog="Example: zooassist export from-extracts extracts.csv --out classifications.csv",
 )
 @click.argument("file")

@@ -20,7 +20,10 @@ from zooassist_plugin.settings import load_settings
 KINDS: Final = ("classifications", "subjects", "workflows")
 
 
-@click.command(epilog="Example: zooassist export classifications 1234 --out classifications.csv")
+@click.command(
+    short_help="Download an export, or what is new.",
+    epilog="Example: zooassist export classifications 1234 --out classifications.csv",
+)
 @click.argument("number", metavar="WORKFLOW", type=int)
 @click.option(
     "--out",

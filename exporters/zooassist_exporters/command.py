@@ -51,7 +51,8 @@ export.add_command(values)
 
 
 @export.command(
-    epilog="Example: zooassist export votes classifications.csv --workflows workflows.csv --out set"
+    short_help="Votes per question and answer.",
+    epilog="Example: zooassist export votes export.csv --workflows workflows.csv --out set",
 )
 @click.argument("file")
 @OUT
@@ -108,6 +109,7 @@ def votes(
 
 @export.command(
     "training-set",
+    short_help="A table of votes and images.",
     epilog="Example: zooassist export training-set votes.csv --images images.zip --out set",
 )
 @click.argument("votes_csv", type=click.Path(path_type=Path))

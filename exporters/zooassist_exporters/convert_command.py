@@ -28,8 +28,9 @@ NAMES = (
 
 
 @click.command(
+    short_help="To COCO, YOLO, Hugging Face, ... and back.",
     epilog="Example: zooassist export convert my-set --to coco --out my-coco; and back: "
-    "zooassist export convert my-coco --from coco --out my-set-again"
+    "zooassist export convert my-coco --from coco --out my-set-again",
 )
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--to", "to", type=click.Choice(NAMES), help="Write the training set SOURCE so.")

@@ -27,7 +27,8 @@ REPAIRS = ("valid", "largest")
 
 
 @click.command(
-    epilog="Example: zooassist export marks classifications.csv --workflows workflows.csv --out set"
+    short_help="Marks, clustered across volunteers.",
+    epilog="Example: zooassist export marks export.csv --workflows workflows.csv --out set",
 )
 @click.argument("file")
 @click.option(

@@ -26,7 +26,8 @@ FILLS = ("even-odd", "winding")
 
 
 @click.command(
-    epilog="Example: zooassist export masks classifications.csv --method staple --out set"
+    short_help="Consensus masks of what was outlined.",
+    epilog="Example: zooassist export masks classifications.csv --method staple --out set",
 )
 @click.argument("file")
 @click.option(

@@ -11,7 +11,10 @@ from zooassist_exporters.rules import Rules
 from zooassist_plugin.output_paths import check_output_file
 
 
-@click.command(epilog="Example: zooassist export report classifications.csv --out report.html")
+@click.command(
+    short_help="A page about an export or training set.",
+    epilog="Example: zooassist export report classifications.csv --out report.html",
+)
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(

@@ -12,7 +12,10 @@ from zooassist_exporters.rules import Rules
 from zooassist_exporters.values_export import export_values
 
 
-@click.command(epilog="Example: zooassist export values classifications.csv --out values.parquet")
+@click.command(
+    short_help="Sliders, texts and regions, as a table.",
+    epilog="Example: zooassist export values classifications.csv --out values.parquet",
+)
 @click.argument("file")
 @click.option(
     "--out",
