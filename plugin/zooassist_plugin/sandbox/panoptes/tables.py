@@ -72,7 +72,8 @@ class Project(Entity):
     workflow_description: Mapped[str] = mapped_column(default="")
     researcher_quote: Mapped[str] = mapped_column(default="")
     primary_language: Mapped[str] = mapped_column(default="en")
-    private: Mapped[bool] = mapped_column(default=True)
+    # New projects are public unless they say otherwise (panoptes issue 4543, since January 2026).
+    private: Mapped[bool] = mapped_column(default=False)
     live: Mapped[bool] = mapped_column(default=False)
     launch_requested: Mapped[bool] = mapped_column(default=False)
     launch_approved: Mapped[bool] = mapped_column(default=False)
