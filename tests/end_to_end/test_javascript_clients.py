@@ -156,6 +156,7 @@ def test_every_proposal_becomes_the_mark_it_is(page_report):
     assert [mark["toolType"] for mark in marks] == TYPES
     assert [mark["tool"] for mark in marks] == list(range(len(TYPES)))
     assert all(mark["kept"] for mark in marks), "too small to survive 'Done'"
+    assert page_report["facts"]["named"], "step, task and tool of each, for older classifiers"
     assert page_report["facts"]["unknown"] == [], "keys that the classifier drops"
     assert [(p["x"], p["y"]) for p in marks[POLYGON]["points"]] == list(SHAPES[POLYGON].points)
     given = [(a["task"], a["value"]) for a in marks[POLYGON]["annotations"].values()]

@@ -135,6 +135,9 @@ await report.check('proposals become marks', async () => {
     'reducerKey:"machineLearnt") { data } } }'
   const { workflow: { subject_reductions: reductions } } = await caesar.request(query)
   const made = proposedMarks(workflow, reductions)
+  // Classifiers of before June 2026 know no defaults for these.
+  report.facts.named = reductions.every(({ data }) => data.data.every(datum =>
+    typeof datum.stepKey === 'string' && Number.isInteger(datum.taskIndex) && Number.isInteger(datum.toolIndex)))
   report.facts.marks = made.map(({ tool, mark, kept }) => ({ tool, kept, ...mark }))
   report.facts.posted = postedAnnotations(workflow, made)
   report.facts.unknown = [...new Set(made.flatMap(({ unknown }) => unknown))]

@@ -64,13 +64,15 @@ const TOOL = types.model('tool', {
   details: types.array(types.frozen()), type: types.enumeration(Object.keys(MARKS)),
 })
 
-/** Return the steps of a workflow without `steps`: its first task, then the others, in order. */
-export function stepsOf (workflow) {
-  if (workflow.steps.length > 0) return workflow.steps
-  const { [workflow.first_task]: first, ...others } = workflow.tasks
-  const keys = [workflow.first_task, ...Object.keys(others)]
-  return keys.filter(key => workflow.tasks[key].type !== 'shortcut')
-    .map((key, place) => [`S${place}`, { stepKey: `S${place}`, taskKeys: [key] }])
+/** Return the steps of a workflow: its own, or its first task's, then the others' in order. */
+export function stepsOf ({ steps, tasks, first_task: first }) {
+  if (steps.length > 0) return steps
+  const members = Object.values(tasks).filter(({ type }) => type === 'combo').flatMap(combo => combo.tasks)
+  const others = Object.keys(tasks).filter(key => key !== first && !members.includes(key))
+  // A shortcut takes a number and makes no step.
+  return [first, ...others].map((key, place) => [`S${place}`, {
+    stepKey: `S${place}`, taskKeys: tasks[key].type === 'combo' ? tasks[key].tasks : [key],
+  }]).filter((_, place) => tasks[[first, ...others][place]].type !== 'shortcut')
 }
 
 /** Make every mark that the reductions propose for a workflow; throws where the classifier would. */
