@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ SMOOTH_TASKS: dict[str, Any] = {
     },
 }
 
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Prefill:
@@ -99,10 +102,11 @@ def prefill_project(
     images: Sequence[bytes] = (),
     tasks: Mapping[str, Any] = SMOOTH_TASKS,
     port: int = 0,
+    server_options: Mapping[str, Any] = NO_OPTIONS,
     **attributes: Any,
 ) -> Iterator[Prefill]:
     """Run a sandbox with one project, workflow and subject set for the length of the block."""
-    with running_sandbox(state, port) as server:
+    with running_sandbox(state, port, **server_options) as server:
         settings = builder_settings(server.url)
         with connect(settings) as panoptes, Caesar(settings, panoptes) as caesar:
             project_id = create_project(panoptes, "Pre-filled galaxies", "A test")

@@ -13,28 +13,12 @@ import io
 import json
 import shutil
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from prefill_project import galaxy_png, prefill_project
-
-from zooassist_plugin.http_session import PlatformRefused
-from zooassist_plugin.marks import Mark, SubtaskAnswer
-from zooassist_plugin.presenters.machine_learnt import write_marks
-from zooassist_plugin.shapes import (
-    Circle,
-    Ellipse,
-    FreehandLine,
-    Line,
-    Point,
-    Polygon,
-    Rectangle,
-    RotateRectangle,
-)
+from eight_tools import SHAPES, TYPES, eight_tools_project
+from prefill_project import galaxy_png
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -55,53 +39,6 @@ pytestmark = [
 LOGGED = "Failed to load resource: the server responded with a status of "
 NOBODY = f"{LOGGED}401 (UNAUTHORIZED)"
 NOT_PUBLIC = f"{LOGGED}404 (NOT FOUND)"
-
-TYPES = [
-    "circle",
-    "ellipse",
-    "freehandLine",
-    "line",
-    "point",
-    "polygon",
-    "rectangle",
-    "rotateRectangle",
-]
-STATE = {
-    "type": "single",
-    "question": "Which kind?",
-    "required": False,
-    "answers": [{"label": "round"}, {"label": "cigar"}],
-}
-TASKS = {
-    "T0": {
-        "type": "drawing",
-        "instruction": "Correct the outlines",
-        "help": "",
-        "next": None,
-        "tools": [
-            {
-                "type": kind,
-                "label": kind,
-                "color": f"hsl({45 * place} 90% 60%)",
-                "min": 0,
-                "max": 4,
-                "details": [STATE] if kind == "ellipse" else [],
-            }
-            for place, kind in enumerate(TYPES)
-        ],
-    }
-}
-PATH = tuple((20.0 + 3 * step, 200.0 + (step % 5) * 4) for step in range(30))
-SHAPES = [
-    Circle(x_center=60, y_center=60, r=30),
-    Ellipse(x_center=160, y_center=70, rx=45, ry=20, angle=30),
-    FreehandLine(points=PATH),
-    Line(x1=20, y1=130, x2=110, y2=160),
-    Point(x=128, y=128),
-    Polygon(points=((180, 150), (230, 160), (220, 210), (170, 200))),
-    Rectangle(x_center=60, y_center=190, width=50, height=20),
-    RotateRectangle(x_center=150, y_center=225, width=60, height=18, angle=-20),
-]
 
 
 @pytest.fixture
@@ -132,75 +69,8 @@ def browser():
 
 @pytest.fixture
 def prefilled(tmp_path):
-    """A workflow with all eight tools, eight proposals and one pre-answered subtask."""
-    configuration = {"enable_caesar_data_fetching": True}
-    images = [galaxy_png(seed, 256) for seed in range(3)]
-    with prefill_project(tmp_path, images, TASKS, configuration=configuration) as project:
-        workflow = project.panoptes.workflow(project.workflow_id)
-        marks = [
-            Mark(
-                shape=shape,
-                tool_index=place,
-                answers=(SubtaskAnswer(task="T0.1.0", task_type="single", value=1),)
-                if place == 1
-                else (),
-            )
-            for place, shape in enumerate(SHAPES)
-        ]
-        presented = write_marks(marks, workflow)
-        _, etag = project.panoptes.resource("projects", project.project_id)
-        path = f"/projects/{project.project_id}"
-        public = {"projects": {"private": False}}
-        project.panoptes.call("PUT", path, json=public, etag=etag)
-        caesar = project.caesar
-        caesar.create_workflow(project.workflow_id)
-        caesar.create_reducer(project.workflow_id, {"type": "placeholder", "key": "machineLearnt"})
-        rows = tmp_path / "seed.csv"
-        with rows.open("w", newline="") as stream:
-            out = csv.writer(stream)
-            out.writerow(["extractor_key", "subject_id", "data"])
-            out.writerows(["seed", subject, '{"seed": true}'] for subject in project.subject_ids)
-        with served(rows.read_bytes()) as url:
-            caesar.import_extracts(project.workflow_id, url)
-            for subject in project.subject_ids:
-                put_when_known(project, subject, presented.payload)
+    with eight_tools_project(tmp_path, [galaxy_png(seed, 256) for seed in range(3)]) as project:
         yield project
-
-
-@contextmanager
-def served(content: bytes) -> Iterator[str]:
-    """Serve some bytes at a URL for the length of the block."""
-
-    class Once(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Once) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/seed.csv"
-        server.shutdown()
-        thread.join()
-
-
-def put_when_known(project, subject: int, payload: dict) -> None:
-    """Write the reduction as soon as the import has made the subject known to Caesar."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            project.caesar.put_reduction(project.workflow_id, subject, payload)
-        except PlatformRefused as error:
-            if error.status != 404 or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 def open_page(browser, pages: str, project, logged=(NOBODY,)):

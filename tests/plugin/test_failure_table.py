@@ -287,10 +287,10 @@ def test_all_eight_tools_are_shown_where_they_belong():
     assert marks[-2]["geometry"]["points"][2] == {"x": 25, "y": 44.55}
 
 
-def test_the_first_drawing_task_needs_no_routing_keys():
+def test_even_the_first_drawing_task_is_named():
+    """Older classifiers show no mark that does not name its step."""
     entry = write([mark(GOOD["point"])], workflow_json()).payload["data"][0]
-    assert "stepKey" not in entry
-    assert "taskIndex" not in entry
+    assert (entry["stepKey"], entry["taskIndex"]) == ("S0", 0)
     assert type(entry["toolIndex"]) is int
 
 
@@ -312,11 +312,10 @@ def test_a_drawing_task_behind_a_question_in_a_combo_is_routed_by_task_index():
     entry = write([Mark(shape=GOOD["point"], task="T2")], later).payload["data"][0]
     assert (entry["stepKey"], entry["taskIndex"]) == ("S1", 1)
     assert_intact(later, {"data": [entry]})
-    # First of all, and still not the first task of its step: only the task index is needed.
+    # First of all, and still not the first task of its step.
     first = workflow_json(tasks, first="T3")
     entry = write([Mark(shape=GOOD["point"], task="T2")], first).payload["data"][0]
-    assert "stepKey" not in entry
-    assert entry["taskIndex"] == 1
+    assert (entry["stepKey"], entry["taskIndex"]) == ("S0", 1)
     assert_intact(first, {"data": [entry]})
 
 

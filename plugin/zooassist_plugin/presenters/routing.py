@@ -31,7 +31,7 @@ _NUMBERED_STEP = re.compile(r"S\d+")
 
 @dataclass(frozen=True)
 class Route:
-    """The keys that lead the classifier to a task; empty where its defaults lead there."""
+    """The keys that lead every version of the classifier to a task."""
 
     keys: Mapping[str, Any]
     task: DrawingTask
@@ -87,11 +87,9 @@ def route(task_key: str, workflow: Workflow) -> Route:
     if place is None:
         raise Unpresentable(f"task {task_key} is on no step, so no volunteer would see the mark")
     step, index = place
-    keys: dict[str, Any] = {}
-    if step.key != workflow.steps_used()[0].key:
-        keys["stepKey"] = step.key
-    if index or keys:
-        keys["taskIndex"] = index
+    # Both are said even where today's classifier would lead there by default: before June 2026 it
+    # knew no defaults, and showed nothing that did not name its step.
+    keys = {"stepKey": step.key, "taskIndex": index}
     try:
         return Route(keys, read_drawing_task(task_key, task))
     except BadInput as error:

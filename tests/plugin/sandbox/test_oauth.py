@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -156,3 +158,79 @@ def test_users_by_login_and_registration(server, anonymous):
     assert requests.post(f"{server.url}/users", json=new, timeout=20).status_code == 201
     assert requests.post(f"{server.url}/users", json=new, timeout=20).status_code == 422
     assert Api(server.url, token(server.url, "new-one", "long enough")).one("/me")["email"]
+
+
+DEV_PAGE = "7532a403edf16f31fb2a210b8a49f59553d45064e6c292679c3eac53631d73d1"
+
+
+def authorize(session, server, **changes):
+    asked = {"response_type": "token", "client_id": DEV_PAGE}
+    asked["redirect_uri"] = "https://localhost:8080/?env=production"
+    url = f"{server.url}/oauth/authorize"
+    return session.get(url, params=asked | changes, timeout=20, allow_redirects=False)
+
+
+def test_a_page_gets_a_token_behind_the_hash(server):
+    session, _ = signed_in(server, "volunteer2")
+    answer = authorize(session, server)
+    assert answer.status_code == 302
+    address, _, fragment = answer.headers["Location"].partition("#")
+    assert address == "https://localhost:8080/?env=production"
+    details = dict(parse_qsl(fragment))
+    assert (details["token_type"], details["expires_in"]) == ("Bearer", "7200")
+    assert Api(server.url, details["access_token"]).one("/me")["login"] == "volunteer2"
+
+
+def test_a_person_signs_in_on_a_form_and_goes_on(server):
+    with requests.Session() as session:
+        sent_on = authorize(session, server)
+        assert (sent_on.status_code, sent_on.headers["Location"]) == (302, "/users/sign_in")
+        page = session.get(
+            f"{server.url}/users/sign_in", headers={"Accept": "text/html,*/*;q=0.8"}, timeout=20
+        )
+        assert page.headers["Content-Type"].startswith("text/html")
+        csrf = re.search(r'name="authenticity_token" value="([^"]+)"', page.text)[1]
+        form = {"authenticity_token": csrf, "user[login]": "volunteer1<", "user[password]": "no"}
+
+        def send():
+            url = f"{server.url}/users/sign_in"
+            return session.post(url, data=form, timeout=20, allow_redirects=False)
+
+        refused = send()
+        assert refused.status_code == 401
+        assert "Invalid email or password." in refused.text
+        assert 'value="volunteer1&lt;"' in refused.text
+        form |= {"user[login]": "volunteer1", "user[password]": "sandbox"}
+        answer = send()
+        assert answer.status_code == 302
+        assert answer.headers["Location"].startswith("/oauth/authorize?response_type=token")
+        assert "#access_token=" in authorize(session, server).headers["Location"]
+        assert (
+            requests.post(f"{server.url}/users/sign_in", data=form, timeout=20).status_code == 422
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"redirect_uri": "https://example.org/"},
+        {"redirect_uri": "https://zooniverse.org.example.org/"},
+        {"redirect_uri": "javascript:alert(1)"},
+        {"redirect_uri": "https://localhost:8080/#here"},
+        {"redirect_uri": ""},
+        {"client_id": FIRST_PARTY},
+        {"client_id": "unknown"},
+        {"response_type": "code"},
+    ],
+)
+def test_no_token_goes_to_strangers(server, changes):
+    session, _ = signed_in(server)
+    answer = authorize(session, server, **changes)
+    assert answer.status_code == 401
+    assert "Location" not in answer.headers
+
+
+def test_the_development_page_has_no_other_grant(server):
+    form = {"grant_type": "password", "client_id": DEV_PAGE}
+    assert ask(server, **form, login="builder", password="sandbox").status_code == 422
+    assert ask(server, grant_type="implicit", client_id=DEV_PAGE).status_code == 422

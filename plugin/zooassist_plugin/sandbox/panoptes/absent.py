@@ -30,7 +30,7 @@ ABSENT: dict[str, str] = {
     "organizations": ORGANIZATIONS,
     "project_contents": "no project contents: the texts are attributes of /projects",
     "project_pages": "no project pages: none are shown while classifying",
-    "recents": "no recents: list /classifications of one's own",
+    "recents": "no recents of everybody: ask /users/:id/recents",
     "subject_group": "no subject groups by name: ask /subjects/grouped",
     "user_groups": GROUPS,
     "workflow_contents": "no workflow contents: the texts are in the tasks of /workflows",

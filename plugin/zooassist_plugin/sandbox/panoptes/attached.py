@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response
@@ -17,9 +18,9 @@ from zooassist_plugin.sandbox.panoptes.conventions import (
 )
 from zooassist_plugin.sandbox.panoptes.envelope import answer, etag_of, page_meta, stamp
 from zooassist_plugin.sandbox.panoptes.media import EXTENSIONS, media_url, new_path, upload_url
-from zooassist_plugin.sandbox.panoptes.resource import Registry, Resource
+from zooassist_plugin.sandbox.panoptes.resource import Includable, Registry, Resource
 from zooassist_plugin.sandbox.panoptes.schemas import OBJECT, TEXT, Schema
-from zooassist_plugin.sandbox.panoptes.tables import Medium
+from zooassist_plugin.sandbox.panoptes.tables import Entity, Medium
 from zooassist_plugin.sandbox.problems import ApiError
 
 # Resource -> medium type -> whether there may be several.
@@ -81,6 +82,20 @@ def _rows(call: Call, resource: str, owner_id: int, kind: str) -> list[Medium]:
             .order_by(Medium.id)
         )
     )
+
+
+def includable_medium(resource: str, kind: str) -> Includable[Any]:
+    """Return what ``include=<kind>`` adds to an answer: the files of all its rows."""
+
+    def load(call: Call, rows: Sequence[Entity]) -> list[Body]:
+        query = select(Medium).where(
+            Medium.linked_type == resource,
+            Medium.linked_id.in_([row.id for row in rows]),
+            Medium.medium_type == kind,
+        )
+        return [_item(call, medium) for medium in call.session.scalars(query.order_by(Medium.id))]
+
+    return Includable(f"{kind}s", load)
 
 
 def _new_medium(call: Call, resource: str, owner_id: int, kind: str, body: Body) -> Medium:

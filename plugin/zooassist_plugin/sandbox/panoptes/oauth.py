@@ -37,6 +37,8 @@ class Application:
     owner: str = ""
 
 
+# Asked for at /oauth/authorize, not here.
+IMPLICIT = "implicit"
 FIRST_PARTY = ("password", "refresh_token")
 
 # The first-party identifiers are the public ones that unmodified clients are built with.
@@ -58,6 +60,10 @@ APPLICATIONS: dict[str, Application] = {
         Application(
             "535759b966935c297be11913acee7a9ca17c025f9f15520e7504728e71110a27", FIRST_PARTY
         ),
+        # The classifier's development page: no password of anybody's goes through it.
+        Application(
+            "7532a403edf16f31fb2a210b8a49f59553d45064e6c292679c3eac53631d73d1", (IMPLICIT,)
+        ),
     )
 }
 
@@ -74,7 +80,8 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _scopes(given: str) -> list[str]:
+def read_scopes(given: str) -> list[str]:
+    """Read a list of scopes, all of them when none is named; 422 for an unknown one."""
     scopes = given.replace("+", " ").split()
     if set(scopes) - set(SCOPES):
         raise ApiError(422)  # the real one answers an empty body
@@ -85,7 +92,7 @@ def _application(form: Mapping[str, Any], grant: str) -> Application:
     application = APPLICATIONS.get(str(form.get("client_id", "")))
     if application is None:
         raise _Refused("invalid_client", "Client authentication failed due to unknown client.")
-    if grant not in application.grants:
+    if grant not in application.grants or grant == IMPLICIT:
         raise ApiError(422)
     # A refresh may come without the secret: panoptes-client sends none.
     secret = str(form.get("client_secret", ""))
@@ -116,7 +123,7 @@ def _refreshed(session: Session, form: Mapping[str, Any]) -> tuple[User, list[st
 def _grant(sandbox: Sandbox, form: Mapping[str, Any]) -> dict[str, Any]:
     grant = str(form.get("grant_type", ""))
     application = _application(form, grant)
-    scopes = _scopes(str(form.get("scope", "")))
+    scopes = read_scopes(str(form.get("scope", "")))
     with sandbox.store.session() as session:
         if grant == "client_credentials":
             owner = user_by_login(session, application.owner)

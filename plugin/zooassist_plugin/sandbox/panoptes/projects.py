@@ -7,18 +7,26 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
+from flask import Blueprint, Response
 from sqlalchemy import ColumnElement, func, select
 
+from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.panoptes.access import (
     editable_project,
     projects_with,
     readable_project,
 )
-from zooassist_plugin.sandbox.panoptes.call import Call
-from zooassist_plugin.sandbox.panoptes.conventions import Body, as_ids
+from zooassist_plugin.sandbox.panoptes.attached import includable_medium
+from zooassist_plugin.sandbox.panoptes.call import Call, open_call
+from zooassist_plugin.sandbox.panoptes.conventions import (
+    Body,
+    as_id,
+    as_ids,
+    enforce_conventions,
+)
 from zooassist_plugin.sandbox.panoptes.copying import copy_subject_sets, copy_workflows
-from zooassist_plugin.sandbox.panoptes.envelope import ids, stamp
-from zooassist_plugin.sandbox.panoptes.resource import LinkDoor, Resource
+from zooassist_plugin.sandbox.panoptes.envelope import answer, ids, page_meta, stamp
+from zooassist_plugin.sandbox.panoptes.resource import Includable, LinkDoor, Resource
 from zooassist_plugin.sandbox.panoptes.schemas import PROJECT
 from zooassist_plugin.sandbox.panoptes.tables import (
     Project,
@@ -29,6 +37,7 @@ from zooassist_plugin.sandbox.panoptes.tables import (
     User,
     Workflow,
 )
+from zooassist_plugin.sandbox.panoptes.users import represent_user
 from zooassist_plugin.sandbox.problems import ApiError
 
 PLAIN = (
@@ -142,12 +151,19 @@ def _represent(call: Call, rows: Sequence[Project]) -> list[Body]:
                     },
                 }
                 | {
-                    kind: {"href": f"/projects/{row.id}/{kind}", "type": kind}
-                    for kind in ("avatar", "background", "attached_images")
+                    kind: {"href": f"/projects/{row.id}/{kind}", "type": f"{kind.rstrip('s')}s"}
+                    for kind in ("avatar", "background", "attached_images", "pages")
                 },
             }
         )
     return items
+
+
+def _owners(call: Call, rows: Sequence[Project]) -> list[Body]:
+    """Return the owners' accounts, as ``include=owners`` of a project's page asks for them."""
+    numbers = {row.owner_id for row in rows}
+    query = select(User).where(User.id.in_(numbers)).order_by(User.id)
+    return [represent_user(user) for user in call.session.scalars(query)]
 
 
 def _assign(row: Project, body: Body) -> None:
@@ -257,4 +273,22 @@ PROJECTS = Resource(
         "workflows": LinkDoor(copy_workflows),
         "subject_sets": LinkDoor(copy_subject_sets),
     },
+    includable={
+        "avatar": includable_medium("projects", "avatar"),
+        "background": includable_medium("projects", "background"),
+        "owners": Includable("owners", _owners),
+    },
 )
+
+
+def project_pages_blueprint(sandbox: Sandbox) -> Blueprint:
+    """Return /api/projects/:id/pages, which a project's menu asks for: there are none here."""
+    blueprint = Blueprint("project_pages", __name__, url_prefix="/api/projects/<int:project_id>")
+
+    @blueprint.get("/pages")
+    def list_pages(project_id: int) -> Response:
+        with open_call(sandbox) as call:
+            PROJECTS.find(call, as_id(project_id))
+            return answer("project_pages", [], meta=page_meta(1, 20, 0, 0))
+
+    return enforce_conventions(blueprint)

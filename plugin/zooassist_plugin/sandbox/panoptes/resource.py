@@ -38,6 +38,22 @@ class LinkDoor(Generic[Row]):
 
 
 @dataclass(frozen=True)
+class Includable(Generic[Row]):
+    """What ``include=<name>`` adds that no link to another resource leads to.
+
+    Attributes
+    ----------
+    kind : str
+        Its key in the answer's ``linked``.
+    load : callable
+        Rows of the answer to JSON of what belongs to them.
+    """
+
+    kind: str
+    load: Callable[[Call, Sequence[Row]], list[Body]]
+
+
+@dataclass(frozen=True)
 class Resource(Generic[Row]):
     """One kind of resource.
 
@@ -68,6 +84,7 @@ class Resource(Generic[Row]):
     update: Callable[[Call, Row, Body], None] | None = None
     delete: Callable[[Call, Row], None] | None = None
     links: Mapping[str, LinkDoor[Row]] = field(default_factory=dict)
+    includable: Mapping[str, Includable[Row]] = field(default_factory=dict)
     page_limit: int = 100
     counted: bool = True
 
@@ -102,11 +119,19 @@ def _order(resource: Resource[Any]) -> list[Any]:
 
 
 def _linked(
-    call: Call, registry: Registry, resource: Resource[Any], items: Sequence[Body]
+    call: Call,
+    registry: Registry,
+    resource: Resource[Any],
+    rows: Sequence[Any],
+    items: Sequence[Body],
 ) -> dict[str, list[Body]]:
     """Load what ``include=a,b`` asks for, once per linked type."""
     wanted: dict[str, set[int]] = {}
+    linked: dict[str, list[Body]] = {}
     for name in request.args.get("include", "").split(","):
+        extra = resource.includable.get(name)
+        if extra is not None:
+            linked[extra.kind] = extra.load(call, rows)
         kind = resource.link_types.get(name)
         if kind is None or kind not in registry:
             continue
@@ -117,15 +142,14 @@ def _linked(
                 identifier = one.get("id") if isinstance(one, dict) else one
                 if identifier is not None:
                     wanted.setdefault(kind, set()).add(int(identifier))
-    linked = {}
     for kind, numbers in wanted.items():
         other = registry[kind]
-        rows = call.session.scalars(
+        found = call.session.scalars(
             select(other.table)
             .where(other.table.id.in_(numbers), other.visible(call))
             .order_by(other.table.id)
         ).all()
-        linked[kind] = other.represent(call, rows)
+        linked[kind] = other.represent(call, found)
     return linked
 
 
@@ -159,7 +183,7 @@ def index(
         items,
         links=resource.link_types,
         meta=page_meta(page, page_size, count, len(rows)),
-        linked=_linked(call, registry, resource, items),
+        linked=_linked(call, registry, resource, rows, items),
     )
 
 
@@ -171,7 +195,7 @@ def show(call: Call, registry: Registry, resource: Resource[Any], row: Entity) -
         items,
         links=resource.link_types,
         meta=page_meta(1, 20, 1, 1),
-        linked=_linked(call, registry, resource, items),
+        linked=_linked(call, registry, resource, [row], items),
         etag=etag_of(row),
     )
 

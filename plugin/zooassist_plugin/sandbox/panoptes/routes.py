@@ -7,6 +7,7 @@ from flask import Blueprint
 from zooassist_plugin.sandbox.context import Sandbox
 from zooassist_plugin.sandbox.panoptes.absent import absent_blueprint
 from zooassist_plugin.sandbox.panoptes.attached import attached_blueprint
+from zooassist_plugin.sandbox.panoptes.authorize import authorize_blueprint
 from zooassist_plugin.sandbox.panoptes.classifications import (
     CLASSIFICATIONS,
     classification_scopes_blueprint,
@@ -27,8 +28,9 @@ from zooassist_plugin.sandbox.panoptes.preferences import (
     preference_settings_blueprint,
 )
 from zooassist_plugin.sandbox.panoptes.project_roles import PROJECT_ROLES
-from zooassist_plugin.sandbox.panoptes.projects import PROJECTS
+from zooassist_plugin.sandbox.panoptes.projects import PROJECTS, project_pages_blueprint
 from zooassist_plugin.sandbox.panoptes.queue import queue_blueprint
+from zooassist_plugin.sandbox.panoptes.recents import recents_blueprint
 from zooassist_plugin.sandbox.panoptes.resource import Registry, resources_blueprint
 from zooassist_plugin.sandbox.panoptes.retirement import (
     RETIRE_JOB,
@@ -74,6 +76,7 @@ def blueprints(sandbox: Sandbox) -> list[Blueprint]:
     return [
         signin_blueprint(sandbox),
         oauth_blueprint(sandbox),
+        authorize_blueprint(sandbox),
         me_blueprint(sandbox),
         media_blueprint(sandbox),
         export_files_blueprint(sandbox),
@@ -83,6 +86,8 @@ def blueprints(sandbox: Sandbox) -> list[Blueprint]:
         classification_scopes_blueprint(sandbox, RESOURCES),
         preference_settings_blueprint(sandbox),
         translations_blueprint(sandbox),
+        project_pages_blueprint(sandbox),
+        recents_blueprint(sandbox),
         attached_blueprint(sandbox, RESOURCES),
         exports_blueprint(sandbox, RESOURCES),
         resources_blueprint(sandbox, RESOURCES),

@@ -12,13 +12,26 @@ from flask import session as cookie
 from sqlalchemy.orm import Session
 
 from zooassist_plugin.sandbox.context import Sandbox
-from zooassist_plugin.sandbox.panoptes.accounts import add_user, user_by_login, verified_user
+from zooassist_plugin.sandbox.panoptes.accounts import (
+    ADMIN,
+    OWNER,
+    PASSWORD,
+    VOLUNTEERS,
+    add_user,
+    user_by_login,
+    verified_user,
+)
 from zooassist_plugin.sandbox.panoptes.conventions import read_json
+from zooassist_plugin.sandbox.panoptes.signin_page import signin_page
 from zooassist_plugin.sandbox.panoptes.tables import User
 from zooassist_plugin.sandbox.panoptes.users import represent_user
 from zooassist_plugin.sandbox.problems import ApiError
 
 LOGIN = re.compile(r"[\w\-.]{1,60}")
+# Where in the cookie stands which page of ours sent a person here.
+RETURN_TO = "return_to"
+WRONG = "Invalid email or password."
+ACCOUNTS = f"Accounts: {OWNER}, {ADMIN}, {VOLUNTEERS[0]} ...; every password is {PASSWORD}."
 
 
 def _csrf_token() -> str:
@@ -26,6 +39,37 @@ def _csrf_token() -> str:
     if not isinstance(token, str):
         token = cookie["csrf"] = secrets.token_urlsafe(32)
     return token
+
+
+def go_to(address: str) -> Response:
+    """Send a browser on; a path stays on the host asked, whose cookie holds who signed in."""
+    return Response(status=302, headers={"Location": address})
+
+
+def _is_browsing() -> bool:
+    """Whether a person looks at the answer: programs ask for JSON."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _page(problem: str = "", login: str = "") -> Response:
+    text = signin_page(_csrf_token(), login, problem, ACCOUNTS)
+    return Response(text, 401 if problem else 200, mimetype="text/html")
+
+
+def _signed_in_page(sandbox: Sandbox) -> Response:
+    """Sign in with the form's fields, and go on to where the person was sent from."""
+    form = request.form
+    _check_csrf({"authenticity_token": form.get("authenticity_token", "")})
+    login = form.get("user[login]", "")
+    with sandbox.store.session() as session:
+        user = verified_user(session, login, form.get("user[password]"))
+        if user is None:
+            return _page(WRONG, login)
+        cookie["user_id"] = user.id
+    address = cookie.pop(RETURN_TO, None)
+    if address is None:
+        return Response(f"Signed in as {user.login}.", mimetype="text/plain")
+    return go_to(address)
 
 
 def _check_csrf(body: dict[str, Any]) -> None:
@@ -53,10 +97,12 @@ def signin_blueprint(sandbox: Sandbox) -> Blueprint:
 
     @blueprint.get("/sign_in")
     def csrf_token() -> Response:
-        return jsonify({})
+        return _page() if _is_browsing() else jsonify({})
 
     @blueprint.post("/sign_in")
     def sign_in() -> tuple[Response, int] | Response:
+        if request.mimetype == "application/x-www-form-urlencoded":
+            return _signed_in_page(sandbox)
         body = read_json()
         _check_csrf(body)
         given = body.get("user")
@@ -64,7 +110,7 @@ def signin_blueprint(sandbox: Sandbox) -> Blueprint:
         with sandbox.store.session() as session:
             user = verified_user(session, given.get("login"), given.get("password"))
             if user is None:
-                return jsonify({"error": "Invalid email or password."}), 401
+                return jsonify({"error": WRONG}), 401
             return _signed_in(user, 200)
 
     @blueprint.delete("/sign_out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from zooassist_plugin.sandbox.panoptes.access import (
     in_editable_project,
@@ -22,10 +22,28 @@ from zooassist_plugin.sandbox.panoptes.schemas import SUBJECT_SET
 from zooassist_plugin.sandbox.panoptes.tables import (
     SetMemberSubject,
     SubjectSet,
+    SubjectWorkflowStatus,
     WorkflowSubjectSet,
 )
 from zooassist_plugin.sandbox.panoptes.workflows import WORKFLOWS
 from zooassist_plugin.sandbox.problems import ApiError
+
+
+def _retired(call: Call, set_ids: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Count the retired subjects of each set, by set and workflow."""
+    rows = call.session.execute(
+        select(SetMemberSubject.subject_set_id, SubjectWorkflowStatus.workflow_id, func.count())
+        .join(
+            SubjectWorkflowStatus,
+            SubjectWorkflowStatus.subject_id == SetMemberSubject.subject_id,
+        )
+        .where(
+            SetMemberSubject.subject_set_id.in_(set_ids),
+            SubjectWorkflowStatus.retired_at.is_not(None),
+        )
+        .group_by(SetMemberSubject.subject_set_id, SubjectWorkflowStatus.workflow_id)
+    )
+    return {(set_id, workflow_id): count for set_id, workflow_id, count in rows}
 
 
 def _represent(call: Call, rows: Sequence[SubjectSet]) -> list[Body]:
@@ -36,6 +54,7 @@ def _represent(call: Call, rows: Sequence[SubjectSet]) -> list[Body]:
         .order_by(WorkflowSubjectSet.workflow_id)
     ):
         workflows[set_id].append(workflow_id)
+    retired = _retired(call, list(workflows))
     return [
         {
             "id": str(row.id),
@@ -43,7 +62,11 @@ def _represent(call: Call, rows: Sequence[SubjectSet]) -> list[Body]:
             "metadata": row.metadata_,
             "expert_set": row.expert_set,
             "set_member_subjects_count": row.set_member_subjects_count,
-            "completeness": {},
+            "completeness": {
+                str(number): retired.get((row.id, number), 0) / row.set_member_subjects_count
+                for number in workflows[row.id]
+                if row.set_member_subjects_count
+            },
             "created_at": stamp(row.created_at),
             "updated_at": stamp(row.updated_at),
             "href": f"/subject_sets/{row.id}",

@@ -249,6 +249,14 @@ def _update(call: Call, row: Workflow, body: Body) -> None:
     _replace_links(call, row, body.get("links", {}))
 
 
+def _complete(call: Call, text: str) -> ColumnElement[bool]:
+    """Workflows with (or, for ``false``, without) a retirement for each of their subjects."""
+    retired = dict(call.session.execute(select(Workflow.id, Workflow.retired_subjects_count)).all())
+    counts = _subject_counts(call, list(retired))
+    done = [number for number, count in counts.items() if retired[number] >= count]
+    return Workflow.id.in_(done) if text.lower() == "true" else Workflow.id.not_in(done)
+
+
 def _delete(call: Call, row: Workflow) -> None:
     row.activated = row.active = False
 
@@ -269,6 +277,7 @@ WORKFLOWS = Resource(
     link_types={"project": "projects", "subject_sets": "subject_sets"},
     filters={
         "project_id": lambda _call, text: Workflow.project_id.in_(as_ids(text)),
+        "complete": _complete,
         "active": lambda _call, text: Workflow.active.is_(text.lower() == "true"),
         "display_name": lambda _call, text: Workflow.display_name == text,
         "subject_set_id": lambda _call, text: Workflow.id.in_(
