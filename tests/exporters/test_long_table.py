@@ -1,12 +1,14 @@
 """The long table: what goes to disk comes back whole, and rows read both ways are the same."""
 
 import importlib.util
+import io
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from zooassist_exporters import row_chunks as row_chunks_module
 from zooassist_exporters.classifications import ClassificationFile, read_classifications
 from zooassist_exporters.extracts import answers_of
 from zooassist_exporters.long_table import spill
@@ -112,15 +114,7 @@ def test_pieces_are_cut_at_rows_and_together_are_the_file(size):
     rows = [f'{i},"name\n{i}","a ""b"" {"x" * (i % 50)}"\n'.encode() for i in range(200)]
     rows[50] = b'50,"left open\n'
 
-    class Stream:
-        def __init__(self):
-            self.rest = b"".join(rows)
-
-        def read(self, count):
-            data, self.rest = self.rest[:count], self.rest[count:]
-            return data
-
-    pieces = list(row_chunks(Stream(), RowShape(3, 0), size))
+    pieces = list(row_chunks(io.BytesIO(b"".join(rows)), RowShape(3, 0), size))
     assert b"".join(pieces) == b"".join(rows)
     starts = {0}
     for row in rows:
@@ -128,6 +122,16 @@ def test_pieces_are_cut_at_rows_and_together_are_the_file(size):
     ends = np.cumsum([len(piece) for piece in pieces]).tolist()
     assert set(ends) <= starts
     assert len(pieces) > 1 or size == 10_000
+
+
+@pytest.mark.parametrize("tail", [1, 30, 300, 5_000])
+def test_the_end_of_rows_is_the_same_wherever_it_is_looked_for_first(monkeypatch, tail):
+    monkeypatch.setattr(row_chunks_module, "TAIL", tail)
+    shape = RowShape(3, 0)
+    rows = [f'{i},"{"n" * (i % 40)}\n{i}","{"9,a,b" * (i % 7)}\n"\n'.encode() for i in range(60)]
+    data = b"".join(rows)
+    for cut in range(0, len(data), 11):
+        assert shape.end_of_rows(memoryview(data[:cut])) == shape.last_end(data[:cut])
 
 
 def test_scaled_export_is_an_export(tmp_path, real_export):
