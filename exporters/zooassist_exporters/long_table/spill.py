@@ -25,7 +25,7 @@ RUN_BYTES: Final = 16 << 20
 # A run is written in so many batches: a range of keys need not read all of it.
 BATCHES: Final = 64
 # Bytes of a part, on disk; in memory it is some times that while it is worked on.
-PART_BYTES: Final = 16 << 20
+PART_BYTES: Final = 8 << 20
 NAME: Final = "runs.arrow"
 
 
