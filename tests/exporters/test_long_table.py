@@ -67,6 +67,21 @@ def test_parts_are_of_bounded_size_whatever_the_order_of_keys():
     assert max(sizes) < 60_000
 
 
+def test_what_is_held_is_cut_by_ranges_of_others():
+    schema = pa.schema([("subject_id", pa.int64()), ("number", pa.int64())])
+    with spill.Spill(schema, "subject_id", 10**6) as held:
+        for number in range(5):
+            ids = pa.array([9, 2, 5, 2])
+            held.add(pa.record_batch([ids, pa.array([number] * 4)], schema=schema))
+        cut = held.between(spill.KeyRange(2, 5)), held.between(spill.KeyRange(9, None))
+        assert held.between(spill.KeyRange(3, 5)).num_rows == 0
+    assert cut[0].to_pydict() == {
+        "subject_id": [2] * 10,
+        "number": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4],
+    }
+    assert cut[1].to_pydict() == {"subject_id": [9] * 5, "number": [0, 1, 2, 3, 4]}
+
+
 def test_one_key_with_everything_is_one_part():
     schema = pa.schema([("subject_id", pa.int64())])
     with spill.Spill(schema, "subject_id", 80) as kept:

@@ -98,9 +98,9 @@ class Spill:
     def between(self, keys: KeyRange) -> pa.Table:
         """Return the rows with keys in a range; those of one key in the order they came in."""
         if self._path is None:
-            found = self._held
             if keys != KeyRange():
-                found = [batch.filter(_within(batch[self._key], keys)) for batch in found]
+                self._held = self._sorted().to_batches()
+            found = [self._cut(batch, keys) for batch in self._held]
             return pa.Table.from_batches(found, schema=self._schema)
         reader = self._open()
         chosen = [i for i, batch in enumerate(self._batches) if batch.meets(keys)]
@@ -126,16 +126,20 @@ class Spill:
             self._writer = self._files.enter_context(pa.ipc.new_file(sink, self._schema))
         if not self._held:
             return
-        table = pa.Table.from_batches(self._held, schema=self._schema)
+        table = self._sorted()
         self._held, self._size = [], 0
-        keys = table[self._key].to_numpy()
-        if (keys[1:] < keys[:-1]).any():
-            table = table.take(pa.array(np.argsort(keys, kind="stable")))
-        table = table.combine_chunks()
         for batch in table.to_batches(max_chunksize=-(-table.num_rows // BATCHES)):
             self._writer.write_batch(batch)
             first, last = batch[self._key][0].as_py(), batch[self._key][-1].as_py()
             self._batches.append(_Batch(first, last, batch.nbytes))
+
+    def _sorted(self) -> pa.Table:
+        """Return what is held, by key; rows of one key stay in the order they came in."""
+        table = pa.Table.from_batches(self._held, schema=self._schema).combine_chunks()
+        keys = table[self._key].to_numpy()
+        if (keys[1:] < keys[:-1]).any():
+            table = table.take(pa.array(np.argsort(keys, kind="stable"))).combine_chunks()
+        return table
 
     def _open(self) -> pa.ipc.RecordBatchFileReader:
         if self._reader is None:
@@ -147,6 +151,7 @@ class Spill:
         return self._reader
 
     def _cut(self, batch: pa.RecordBatch, keys: KeyRange) -> pa.RecordBatch:
+        """Return the rows of a batch that are in a range; it is sorted, unless all are wanted."""
         column = batch[self._key].to_numpy()
         start = 0 if keys.start is None else int(np.searchsorted(column, keys.start))
         stop = len(column) if keys.stop is None else int(np.searchsorted(column, keys.stop))
@@ -168,13 +173,3 @@ def key_ranges(spills: Sequence[Spill], part_bytes: int | None = None) -> list[K
             size, start = 0, first
         size += more
     return [KeyRange(*ends) for ends in pairwise([*cuts, None])]
-
-
-def _within(column: pa.Array, keys: KeyRange) -> pa.Array:
-    values = column.to_numpy()
-    inside = np.ones(len(values), dtype=bool)
-    if keys.start is not None:
-        inside &= values >= keys.start
-    if keys.stop is not None:
-        inside &= values < keys.stop
-    return pa.array(inside)
