@@ -17,6 +17,7 @@ from zooassist_exporters.row_chunks import RowShape
 # A classification is some kilobytes; one of 500 outlines a megabyte.
 MOST_CELL: Final = 64 << 20
 SHOWN: Final = 60
+FIRST_NOT_ASCII: Final = 128
 # Digits that always fit an int64.
 SAFE_DIGITS: Final = 18
 
@@ -57,14 +58,16 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
-def read_cells(data: bytes, header: Sequence[str], wanted: Sequence[str], id_column: str) -> Cells:
+def read_cells(
+    data: bytes | memoryview, header: Sequence[str], wanted: Sequence[str], id_column: str
+) -> Cells:
     """Split a piece of an export into cells; bytes that are no UTF-8 are Windows Latin-1.
 
     A row that lost its end swallows those after it up to the next quote; they are found again.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
         As `zooassist_exporters.row_chunks.row_chunks` yields it.
     header : sequence of str
         All columns of the file.
@@ -104,23 +107,25 @@ def read_cells(data: bytes, header: Sequence[str], wanted: Sequence[str], id_col
         table, numbers = table.take(order), numbers[order]
     cells = Cells(numbers, table, tuple(broken), len(good) + len(bad) + shift)
     cells = _without_blank(cells)
-    if b"\0" in data:
+    if np.frombuffer(data, np.uint8).min(initial=1) == 0:
         cells = _without_nul(cells, id_column)
     return _without_large(cells, id_column)
 
 
-def _as_utf8(data: bytes) -> bytes:
-    if data.isascii():
+def _as_utf8(data: bytes | memoryview) -> bytes | memoryview:
+    """Return the data in UTF-8; checked by numpy and Arrow, which do not hold up other threads."""
+    if np.frombuffer(data, np.uint8).max(initial=0) < FIRST_NOT_ASCII:
         return data
+    ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int32))
     try:
-        data.decode()
-    except UnicodeDecodeError:
-        return data.decode("utf-8", "zooassist-cp1252").encode()
+        pa.StringArray.from_buffers(1, ends, pa.py_buffer(data)).validate(full=True)
+    except pa.ArrowInvalid:
+        return bytes(data).decode("utf-8", "zooassist-cp1252").encode()
     return data
 
 
 def _parse(
-    data: bytes, header: Sequence[str], keep: Sequence[str]
+    data: bytes | memoryview, header: Sequence[str], keep: Sequence[str]
 ) -> tuple[pa.Table, list[tuple[int, int, str]]]:
     """Return whole rows, and (position, width, text) of those with more or fewer cells."""
     invalid: list[tuple[int, int, str]] = []

@@ -133,20 +133,20 @@ class ClassificationFile:
         """Close the file."""
         self.file.__exit__(None, None, None)
 
-    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+    def chunks(self, size: int = CHUNK) -> Iterator[memoryview]:
         """Yield the rows in pieces that can be read apart; a row that was cut off is left out."""
         header = self.file.header
-        held = b""
+        held = memoryview(b"")
         for chunk in row_chunks(self.file.stream, RowShape(len(header), header.index(ID)), size):
             if held:
                 yield held
             held = chunk
         if self.file.cut_off(0) is not None:
-            held = held[: held.rfind(b"\n") + 1]
+            held = held[: bytes(held).rfind(b"\n") + 1]
         if held:
             yield held
 
-    def cells(self, chunk: bytes) -> Cells:
+    def cells(self, chunk: memoryview) -> Cells:
         """Split a piece into cells."""
         return read_cells(chunk, self.file.header, COLUMNS, ID)
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self, cast
 
 from zooassist_exporters.compressed import Unpacked, unpack
 from zooassist_exporters.digests import Source
@@ -42,7 +42,7 @@ codecs.register_error("zooassist-cp1252", _as_cp1252)
 class _HashingReader(io.RawIOBase):
     """A file that digests what is read from it, so that standard input has a sha256 too."""
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: io.BufferedIOBase) -> None:
         self._raw = raw
         self.digest = hashlib.sha256()
         self.size = 0
@@ -52,11 +52,10 @@ class _HashingReader(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self._raw.read(len(view)) or b""
-        view[: len(data)] = data
-        self.digest.update(data)
-        self.size += len(data)
-        return len(data)
+        size = self._raw.readinto(view)
+        self.digest.update(view[:size])
+        self.size += size
+        return size
 
 
 class _AsUtf8(io.RawIOBase):
@@ -114,7 +113,7 @@ class ExportFile:
         self._path = None if str(path) == STDIN else Path(path)
         self._files = ExitStack()
         self._opened = self._open(path)
-        self._hashing = _HashingReader(self._opened)
+        self._hashing = _HashingReader(cast("io.BufferedIOBase", self._opened))
         self._unpacked: Unpacked | None = None
         try:
             self.stream = self._unpack(io.BufferedReader(self._hashing, 1 << 20))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from zooassist_exporters.classifications import ClassificationFile, ExportRow
+from zooassist_exporters.digests import sha256_of
 from zooassist_exporters.drawn_subjects import DrawnSubjects
 from zooassist_exporters.extracts.mark_tools import WorkflowTools
 from zooassist_exporters.images import Wanted, stage_images
@@ -130,6 +131,11 @@ def export_masks(
             **options.to_json(),
             "task": surveyed.task,
             "workflow_id": workflow_id,
+            "tables": {
+                name: {"sha256": sha256_of(staging / name)}
+                for name in (CONSENSUS, CONTOURS)
+                if (staging / name).is_file()
+            },
             "left_out": dict(sorted((+dropped).items())),
             "marks_left_out": dict(sorted((+masks.left_out).items())),
             "problems": dict(sorted(problems.counts.items())),

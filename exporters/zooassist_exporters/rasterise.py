@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooassist_exporters.mask_patch import EMPTY, Box, Mask, Patch, Size
+from zooassist_exporters.rectangle_corners import rectangle_corners
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.shapes import (
     Circle,
@@ -85,30 +86,13 @@ def outline(shape: Shape) -> Ring:
     match shape:
         case Polygon(points=points) | FreehandLine(points=points):
             return np.array(points, dtype=np.float64).reshape(-1, 2)
-        case Rectangle():
-            return _corners(shape, 0.0)
-        case RotateRectangle():
-            return _corners(shape, shape.angle)
+        case Rectangle() | RotateRectangle():
+            return rectangle_corners(shape)
         case _:
             raise BadInput(
                 f"{shape.tool_type}: expected a shape that encloses an area by straight edges: "
                 "freehandLine, polygon, rectangle or rotateRectangle"
             )
-
-
-def _corners(shape: Rectangle | RotateRectangle, degrees: float) -> Ring:
-    turn = math.radians(degrees)
-    across = np.array([math.cos(turn), math.sin(turn)]) * (shape.width / 2)
-    down = np.array([-math.sin(turn), math.cos(turn)]) * (shape.height / 2)
-    centre = np.array([shape.x_center, shape.y_center])
-    return np.array(
-        [
-            centre - across - down,
-            centre + across - down,
-            centre + across + down,
-            centre - across + down,
-        ]
-    )
 
 
 def fill_rings(rings: Sequence[Ring], size: Size, fill: Fill = "even-odd") -> Patch:

@@ -6,12 +6,16 @@ import csv
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+import numpy as np
+
 from zooassist_plugin.errors import BadInput
 
 # Large enough that one piece keeps a core busy for a good while, small enough for many in memory.
 CHUNK: Final = 16 << 20
 # What a quote that never closes may swallow before the file is given up.
 MOST_ROW: Final = 256 << 20
+# Bytes at the end of a piece in which the end of a row is looked for first.
+TAIL: Final = 1 << 18
 # Lines that are tried before more of the file is read to find the end of a row.
 MOST_TRIES: Final = 2_000
 
@@ -19,8 +23,8 @@ MOST_TRIES: Final = 2_000
 class Readable(Protocol):
     """A stream of bytes."""
 
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, none at the end."""
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill a buffer as far as there are bytes, and return how many there were."""
 
 
 class RowShape:
@@ -73,9 +77,24 @@ class RowShape:
                 return start + sum(map(len, lines[:taken]))
         return 0
 
+    def end_of_rows(self, data: memoryview) -> int:
+        """Return the same of a large piece, looking at its end first."""
+        size = TAIL
+        while size < len(data):
+            tail = bytes(data[-size:])
+            first = tail.find(b"\n") + 1  # of the line before it, the beginning is missing
+            end = self.last_end(tail[first:])
+            if end:
+                return len(data) - size + first + end
+            size *= 16
+        return self.last_end(bytes(data))
 
-def row_chunks(stream: Readable, shape: RowShape, size: int = CHUNK) -> Iterator[bytes]:
+
+def row_chunks(stream: Readable, shape: RowShape, size: int = CHUNK) -> Iterator[memoryview]:
     """Yield the stream in pieces of about `size` bytes, each of which starts with a row.
+
+    Bytes are read to where they stay: copying them would keep other threads waiting for the
+    interpreter's lock.
 
     Raises
     ------
@@ -83,16 +102,21 @@ def row_chunks(stream: Readable, shape: RowShape, size: int = CHUNK) -> Iterator
         When no end of a row is found in `MOST_ROW` bytes.
     """
     rest = b""
-    while data := stream.read(size):
-        rest += data
-        end = shape.last_end(rest)
+    while True:
+        room = np.empty(len(rest) + size, dtype=np.uint8).data
+        room[: len(rest)] = rest
+        read = stream.readinto(room[len(rest) :])
+        if not read:
+            break
+        whole = room[: len(rest) + read]
+        end = shape.end_of_rows(whole)
+        rest = bytes(whole[end:])
         if end:
-            yield rest[:end]
-            rest = rest[end:]
+            yield whole[:end]
         elif len(rest) > MOST_ROW:
             raise BadInput(
                 f"expected the end of a row within {MOST_ROW >> 20} MiB, found none; "
                 "the file is no export, or it was damaged: download it again"
             )
     if rest:
-        yield rest
+        yield memoryview(rest)

@@ -35,7 +35,8 @@ from zooassist_exporters.training_set_layout import (
     total_columns,
     votes_schema,
 )
-from zooassist_exporters.training_set_writer import SubjectRow, write_training_set
+from zooassist_exporters.training_set_rows import SubjectRow
+from zooassist_exporters.training_set_writer import write_training_set
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from zooassist_exporters.digests import Source, sha256_of
-from zooassist_exporters.splits import SPLITS, Split, split_of
+from zooassist_exporters.splits import SPLITS
 from zooassist_exporters.training_set_layout import (
     ENCODING_TYPE,
     ENCODING_VERSION,
@@ -27,56 +25,14 @@ from zooassist_exporters.training_set_layout import (
     MASKS,
     MASKS_INDEX,
     SUBJECTS,
-    SUBJECTS_SCHEMA,
     VOTES,
-    votes_schema,
 )
 from zooassist_exporters.training_set_marks import checked_marks
 from zooassist_exporters.training_set_masks import checked_classes, place_masks
+from zooassist_exporters.training_set_rows import CheckedRows, RowWriter, SubjectRow, checked_rows
 from zooassist_plugin import __version__
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
-
-MOST_VOTES: Final = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class SubjectRow:
-    """One subject to write.
-
-    Attributes
-    ----------
-    subject_id : int
-        Unique within the set.
-    image : Path, optional
-        A file to copy into the set; None when the subject has no image.
-    inclusion_probability : float
-        In (0, 1]: the chance with which the subject was chosen; 1 when nothing was sampled.
-    metadata : mapping
-        JSON values that travel along.
-    split : str, optional
-        Defaults to `split_of` the id; give one only for a set whose split was fixed elsewhere.
-    """
-
-    subject_id: int
-    image: Path | None = None
-    inclusion_probability: float = 1.0
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    split: Split | None = None
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.inclusion_probability <= 1.0:
-            raise BadInput(
-                f"subject {self.subject_id}: expected an inclusion probability in (0, 1], "
-                f"got {self.inclusion_probability}"
-            )
-        if self.split is None:
-            object.__setattr__(self, "split", split_of(self.subject_id))
-        elif self.split not in SPLITS:
-            raise BadInput(
-                f"subject {self.subject_id}: expected a split out of {', '.join(SPLITS)}, "
-                f"got {self.split!r}"
-            )
 
 
 def staging_folder(out: Path) -> Path:
@@ -159,114 +115,105 @@ def write_training_set(
         that are not in the set, a missing image or mask file, or an `out` that exists.
     """
     check_free(out, overwrite)
-    counts = _checked_counts(votes, (len(subjects), len(schema.columns)), "votes")
-    answered = _checked_totals(totals, counts, schema, len(subjects))
-    order = sorted(range(len(subjects)), key=lambda row: subjects[row].subject_id)
-    rows = [subjects[row] for row in order]
-    for before, after in itertools.pairwise(rows):
-        if before.subject_id == after.subject_id:
-            raise BadInput(f"subject {after.subject_id}: listed twice; merge its votes first")
-    known = frozenset(row.subject_id for row in rows)
+    rows = checked_rows(subjects, votes, schema, totals)
+    known = frozenset(row.subject_id for row in rows.subjects)
     drawn = None if marks is None else checked_marks(marks, known)
-    classes = checked_classes(mask_classes or {})
-    staging = staging_folder(out)
-    images = [_place_image(row, staging) for row in rows]
-    _drop_strangers(staging / IMAGES, {image for image in images if image is not None})
-    pq.write_table(_subjects_table(rows, images, staging), staging / SUBJECTS)
-    pq.write_table(_votes_table(rows, counts[order], answered[order], schema), staging / VOTES)
-    tables = [SUBJECTS, VOTES]
-    found: dict[str, int] = {}
-    extra: dict[str, Any] = {}
-    for name in (MARKS, MASKS_INDEX):  # of an interrupted attempt
-        (staging / name).unlink(missing_ok=True)
-    if drawn is not None:
-        pq.write_table(drawn, staging / MARKS)
-        tables.append(MARKS)
-        found["marks"] = drawn.num_rows
-    index = place_masks(masks or {}, known, staging)
-    if masks is not None:
-        pq.write_table(index, staging / MASKS_INDEX)
-        tables.append(MASKS_INDEX)
-        found["masks"] = index.num_rows
-        extra[MASKS] = {"classes": {str(number): classes[number] for number in sorted(classes)}}
-    manifest = {
-        "encoding-type": ENCODING_TYPE,
-        "encoding-version": ENCODING_VERSION,
-        "producer": {"name": "zooassist", "version": __version__},
-        "label_schema": schema.to_json(),
-        "sources": [source.to_json() for source in sources],
-        "options": dict(options or {}),
-        "rows": {
-            "subjects": len(rows),
-            "images": sum(image is not None for image in images),
-            "votes": int(answered.sum()),
-            **found,
-            "splits": {name: sum(row.split == name for row in rows) for name in SPLITS},
-        },
-        **extra,
-        "files": {name: {"sha256": sha256_of(staging / name)} for name in tables},
-    }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
-    (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    _publish(staging, out)
-    return out
+    checked_classes(mask_classes or {})
+    with TrainingSetDraft(out, schema, overwrite=overwrite) as draft:
+        draft.add(rows)
+        if drawn is not None:
+            draft.add_marks(drawn)
+        if masks is not None:
+            draft.add_masks(masks, mask_classes or {}, known)
+        return draft.publish(sources=sources, options=options or {})
 
 
-def _checked_counts(values: ArrayLike, shape: tuple[int, int], name: str) -> NDArray[np.int64]:
-    array = np.asarray(values)
-    if array.size == 0:
-        array = array.reshape(shape) if math.prod(shape) == 0 else array
-    if array.shape != shape:
-        raise BadInput(f"{name}: expected an array of shape {shape}, got {array.shape}")
-    whole = array.astype(np.int64)
-    if not np.array_equal(whole, array) or (whole < 0).any() or (whole > MOST_VOTES).any():
-        raise BadInput(f"{name}: expected whole numbers from 0 to {MOST_VOTES}")
-    return whole
+class TrainingSetDraft:
+    """A training set that grows part by part, and is nowhere to be seen until it is published.
 
+    A context manager. Parameters as in `write_training_set`.
 
-def _checked_totals(
-    totals: ArrayLike | None, counts: NDArray[np.int64], schema: LabelSchema, rows: int
-) -> NDArray[np.int64]:
-    shape = (rows, len(schema.questions))
-    sums, tops = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    for column, question in enumerate(schema.questions):
-        part = counts[:, schema.slices[question.name]]
-        sums[:, column] = part.sum(axis=1)
-        tops[:, column] = part.max(axis=1, initial=0)
-    if totals is None:
-        return sums
-    checked = _checked_counts(totals, shape, "totals")
-    single = np.array([question.type == "single" for question in schema.questions], dtype=bool)
-    wrong = np.where(single, checked != sums, checked < tops)
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        question = schema.questions[column]
-        rule = "the sum of its votes" if single[column] else "at least its most chosen answer"
-        raise BadInput(
-            f"totals: row {row}, question {question.name!r}: expected {rule} "
-            f"({sums[row, column] if single[column] else tops[row, column]}), "
-            f"got {checked[row, column]}"
-        )
-    return checked
+    Raises
+    ------
+    BadInput
+        When `out` exists.
+    """
 
+    def __init__(self, out: Path, schema: LabelSchema, *, overwrite: bool = False) -> None:
+        check_free(out, overwrite)
+        self._out, self._schema = out, schema
+        self.folder = staging_folder(out)
+        for name in (MARKS, MASKS_INDEX):  # of an interrupted attempt
+            (self.folder / name).unlink(missing_ok=True)
+        self._rows = RowWriter(self.folder, schema)
+        self._tables = [SUBJECTS, VOTES]
+        self._found: dict[str, int] = {}
+        self._extra: dict[str, Any] = {}
 
-def _place_image(row: SubjectRow, staging: Path) -> str | None:
-    """Copy a row's image into the staging folder and return its name within the set."""
-    if row.image is None:
-        return None
-    name = f"{IMAGES}/{row.subject_id}{row.image.suffix.lower()}"
-    target = staging / name
-    if row.image.absolute() == target:
-        if not target.is_file():
-            raise BadInput(f"subject {row.subject_id}: image {target} is missing")
-        return name
-    try:
-        shutil.copyfile(row.image, target)
-    except OSError as error:
-        raise BadInput(
-            f"subject {row.subject_id}: cannot copy image {row.image}: {error.strerror}"
-        ) from error
-    return name
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._rows.__exit__(kind, error, traceback)
+
+    def add(self, rows: CheckedRows) -> None:
+        """Add subjects whose ids come after those that were added."""
+        self._rows.add(rows)
+
+    def add_marks(self, marks: pa.Table) -> None:
+        """Add all marks, checked."""
+        pq.write_table(marks, self.folder / MARKS)
+        self._tables.append(MARKS)
+        self._found["marks"] = marks.num_rows
+
+    def add_masks(
+        self,
+        masks: Mapping[tuple[int, int], Path],
+        mask_classes: Mapping[int, str],
+        known: AbstractSet[int],
+    ) -> None:
+        """Add all masks; `known` are the subjects of the set."""
+        classes = checked_classes(mask_classes)
+        index = place_masks(masks, known, self.folder)
+        pq.write_table(index, self.folder / MASKS_INDEX)
+        self._tables.append(MASKS_INDEX)
+        self._found["masks"] = index.num_rows
+        named = {str(number): classes[number] for number in sorted(classes)}
+        self._extra[MASKS] = {"classes": named}
+
+    def publish(self, *, sources: Sequence[Source], options: Mapping[str, Any]) -> Path:
+        """Write the manifest and give the set its name; nothing can be added after that."""
+        rows = self._rows
+        rows.__exit__(None, None, None)
+        _drop_strangers(self.folder / IMAGES, rows.images)
+        if MASKS_INDEX not in self._tables:
+            place_masks({}, frozenset(), self.folder)  # clears those of an interrupted attempt
+        manifest = {
+            "encoding-type": ENCODING_TYPE,
+            "encoding-version": ENCODING_VERSION,
+            "producer": {"name": "zooassist", "version": __version__},
+            "label_schema": self._schema.to_json(),
+            "sources": [source.to_json() for source in sources],
+            "options": dict(options),
+            "rows": {
+                "subjects": rows.subjects,
+                "images": len(rows.images),
+                "votes": rows.votes,
+                **self._found,
+                "splits": {name: rows.splits[name] for name in SPLITS},
+            },
+            **self._extra,
+            "files": {name: {"sha256": sha256_of(self.folder / name)} for name in self._tables},
+        }
+        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
+        (self.folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        _publish(self.folder, self._out)
+        return self._out
 
 
 def _drop_strangers(folder: Path, wanted: set[str]) -> None:
@@ -274,41 +221,6 @@ def _drop_strangers(folder: Path, wanted: set[str]) -> None:
     for file in folder.iterdir():
         if f"{IMAGES}/{file.name}" not in wanted:
             file.unlink()
-
-
-def _subjects_table(
-    rows: Sequence[SubjectRow], images: Sequence[str | None], staging: Path
-) -> pa.Table:
-    return pa.Table.from_pydict(
-        {
-            "subject_id": [row.subject_id for row in rows],
-            "split": [row.split for row in rows],
-            "image": list(images),
-            "image_sha256": [
-                None if name is None else sha256_of(staging / name) for name in images
-            ],
-            "inclusion_probability": [row.inclusion_probability for row in rows],
-            "metadata": [
-                json.dumps(dict(row.metadata), ensure_ascii=False, sort_keys=True) for row in rows
-            ],
-        },
-        schema=SUBJECTS_SCHEMA,
-    )
-
-
-def _votes_table(
-    rows: Sequence[SubjectRow],
-    counts: NDArray[np.int64],
-    totals: NDArray[np.int64],
-    schema: LabelSchema,
-) -> pa.Table:
-    columns = [np.array([row.subject_id for row in rows], dtype=np.int64)]
-    columns += list(counts.T) + list(totals.T)
-    fields = votes_schema(schema)
-    return pa.Table.from_arrays(
-        [pa.array(column, type=entry.type) for column, entry in zip(columns, fields, strict=True)],
-        schema=fields,
-    )
 
 
 def _publish(staging: Path, out: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,24 @@ from typing import Any
 import numpy as np
 
 from zooassist_exporters.answer_columns import AnswerColumns
+from zooassist_exporters.cell_values import subject_metadata
 from zooassist_exporters.digests import Source
 from zooassist_exporters.images import ImageSource, Wanted, stage_images
 from zooassist_exporters.long_table.reading import LongTable, read_long_table
-from zooassist_exporters.long_table.rejects import one_reject
+from zooassist_exporters.long_table.subject_texts import first_texts
+from zooassist_exporters.long_table.workers import cores
 from zooassist_exporters.model_columns import columns_of_model
-from zooassist_exporters.problems import Problem, ProblemList
-from zooassist_exporters.reductions.votes import SubjectVotes, counted_answers, tally
+from zooassist_exporters.problems import ProblemList
 from zooassist_exporters.reductions.weighting.ballots import BallotBox
 from zooassist_exporters.reductions.weighting.methods import require
 from zooassist_exporters.reductions.weighting.weighing import weigh
 from zooassist_exporters.row_chunks import CHUNK
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.seen_answers import columns_as_seen
-from zooassist_exporters.subject_data import SubjectData
-from zooassist_exporters.training_set import SubjectRow, write_training_set
-from zooassist_exporters.training_set_writer import check_free, staging_folder
+from zooassist_exporters.training_set_rows import SubjectRow, checked_rows
+from zooassist_exporters.training_set_writer import TrainingSetDraft, check_free
 from zooassist_exporters.vote_records import Integers
+from zooassist_exporters.votes_counting import Totals, count_parts
 from zooassist_exporters.weighted_votes import write_weighted_votes
 from zooassist_exporters.workflow_answers import columns_of_workflow
 from zooassist_exporters.workflows import WorkflowExport
@@ -142,89 +143,81 @@ def export_votes(
     )
     with table:
         columns, notes = _columns(given, rules, table, workflows, problems, source.name)
-        box = BallotBox() if given.weight is not None else None
-        votes = _count(table, columns, rules, problems, box)
-        weighted = _weigh(given, votes, box, columns.schema, staging_folder(out))
-        subject_data = table.subject_data
-        images = _stage(given, votes, subject_data, out, problems)
-        table.rejects.publish(staging_folder(out))
-    sources = [source]
-    sources += [workflows.source] if workflows is not None else []
-    sources += [given.image_source] if given.image_source is not None else []
-    dropped = table.dropped + votes.dropped
-    [workflow_id] = table.workflow_ids
-    write_training_set(
-        out,
-        [
-            SubjectRow(
-                subject, images.get(subject), metadata=SubjectData(subject, subject_data[subject])
+        with TrainingSetDraft(out, columns.schema, overwrite=overwrite) as draft:
+            totals, images, weighted = _fill(draft, given, rules, table, columns, problems)
+            table.rejects.publish(draft.folder)
+            sources = [source]
+            sources += [workflows.source] if workflows is not None else []
+            sources += [given.image_source] if given.image_source is not None else []
+            dropped = table.dropped + totals.dropped
+            [workflow_id] = table.workflow_ids
+            draft.publish(
+                sources=sources,
+                options={
+                    "command": "export votes",
+                    **rules.to_json(),
+                    "workflow_id": workflow_id,
+                    "questions_from": (
+                        "the answers seen" if workflows is None else "workflow export"
+                    ),
+                    "left_out": dict(sorted(dropped.items())),
+                    "problems": dict(sorted(problems.counts.items())),
+                    **weighted,
+                },
             )
-            for subject in votes.subject_ids.tolist()
-        ],
-        votes.counts,
-        columns.schema,
-        totals=votes.totals,
-        sources=sources,
-        options={
-            "command": "export votes",
-            **rules.to_json(),
-            "workflow_id": workflow_id,
-            "questions_from": "the answers seen" if workflows is None else "workflow export",
-            "left_out": dict(sorted(dropped.items())),
-            "problems": dict(sorted(problems.counts.items())),
-            **weighted,
-        },
-        overwrite=overwrite,
-    )
     return VotesReport(
         out=out,
-        subjects=len(votes.subject_ids),
-        images=len(images),
-        classifications=table.classifications - votes.dropped.total(),
-        votes=int(votes.counts.sum()),
+        subjects=totals.subjects,
+        images=images,
+        classifications=table.classifications - totals.dropped.total(),
+        votes=totals.votes,
         dropped=dropped,
         problems=problems,
         notes=notes,
     )
 
 
-def _count(
+def _fill(
+    draft: TrainingSetDraft,
+    given: VotesInput,
+    rules: Rules,
     table: LongTable,
     columns: AnswerColumns,
-    rules: Rules,
     problems: ProblemList,
-    box: BallotBox | None,
-) -> SubjectVotes:
-    """Count the votes part by part, and list answers that contradict or fit nowhere."""
-    times = np.zeros(len(table.keys), dtype=np.int64)
-
-    def parts() -> Iterator[SubjectVotes]:
-        for records in table.parts():
-            times[:] += np.bincount(records.answers, minlength=len(times))
-            counted = counted_answers(records, columns, rules)
-            if box is not None:
-                box.add(counted)
-            yield tally(counted, columns)
-
-    votes = SubjectVotes.together(parts())
-    _list_misfits(columns, times, problems)
-    _list_conflicts(votes, table, problems)
-    return votes
-
-
-def _weigh(
-    given: VotesInput,
-    votes: SubjectVotes,
-    box: BallotBox | None,
-    schema: LabelSchema,
-    folder: Path,
-) -> dict[str, Any]:
-    """Write the weighted votes, and return what the manifest says about them."""
+) -> tuple[Totals, int, dict[str, Any]]:
+    """Write all subjects, and return what they come to, images, and what is told of weights."""
+    totals, images = Totals(), 0
+    box = BallotBox() if given.weight is not None else None
+    subject_ids: list[Integers] = []
+    expected = table.subjects() if given.images is not None else 0
+    done = given.progress("images", expected) if given.images is not None else None
+    for part in count_parts(table, columns, rules, given.workers or cores()):
+        totals.add(part)
+        votes = part.votes
+        if box is not None:
+            box.add(part.counted)
+            subject_ids.append(votes.subject_ids)
+        metadata = {
+            subject: subject_metadata(text, subject)
+            for subject, text in first_texts(part.texts, votes.subject_ids).items()
+        }
+        paths: Mapping[int, Path] = {}
+        if given.images is not None and done is not None:
+            wanted = (Wanted(*each) for each in metadata.items())
+            paths = stage_images(wanted, given.images, draft.folder, problems, done).paths
+        images += len(paths)
+        rows = [SubjectRow(key, paths.get(key), metadata=told) for key, told in metadata.items()]
+        draft.add(checked_rows(rows, votes.counts, columns.schema, votes.totals))
+    for _ in range(expected - totals.subjects):  # subjects that do not count in the end
+        if done is not None:
+            done()
+    totals.list_problems(columns, table, problems)
     if box is None or given.weight is None:
-        return {}
-    found = weigh(box.ballots(), votes.subject_ids, schema, given.weight)
-    told = write_weighted_votes(folder, found, votes.subject_ids, schema, given.weight)
-    return {"weight": told}
+        return totals, images, {}
+    subjects = np.concatenate([np.zeros(0, dtype=np.int64), *subject_ids])
+    found = weigh(box.ballots(), subjects, columns.schema, given.weight)
+    told = write_weighted_votes(draft.folder, found, subjects, columns.schema, given.weight)
+    return totals, images, {"weight": told}
 
 
 def _columns(
@@ -254,47 +247,3 @@ def _nothing(table: LongTable, problems: ProblemList, name: str) -> BadInput:
         f"{name}: no question was answered in {table.classifications} classifications; "
         f"votes need question tasks or subtasks{causes}"
     )
-
-
-def _list_misfits(columns: AnswerColumns, times: Integers, problems: ProblemList) -> None:
-    for position, problem in columns.misfits.items():
-        count = int(times[position])
-        problems.add(
-            Problem(
-                problem.where, problem.cause, f"{problem.detail}, {count} votes", problem.remedy
-            ),
-            count,
-        )
-
-
-def _list_conflicts(votes: SubjectVotes, table: LongTable, problems: ProblemList) -> None:
-    for row, classification in votes.conflicts.tolist():
-        cause = "several answers to a question that takes one"
-        detail = "expected one answer per question"
-        table.rejects.add(one_reject(row, classification, cause, detail))
-        problems.add(
-            Problem(
-                f"classification {classification}",
-                cause,
-                detail,
-                "those answers were left out; the question allowed several in that version",
-            )
-        )
-
-
-def _stage(
-    given: VotesInput,
-    votes: SubjectVotes,
-    subject_data: Mapping[int, str],
-    out: Path,
-    problems: ProblemList,
-) -> Mapping[int, Path]:
-    if given.images is None:
-        return {}
-
-    def wanted() -> Iterator[Wanted]:
-        for subject in votes.subject_ids.tolist():
-            yield Wanted(subject, SubjectData(subject, subject_data[subject]))
-
-    done = given.progress("images", len(votes.subject_ids))
-    return stage_images(wanted(), given.images, staging_folder(out), problems, done).paths

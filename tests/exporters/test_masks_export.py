@@ -1,6 +1,7 @@
 """From classification exports to training sets of masks: made-up cases and a real export."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -105,6 +106,8 @@ def test_masks_maps_and_tables(exports, drawn, run):
     assert (report.masks, report.subjects, report.classifications) == (2, 2, 4)
     assert report.classes == {1: "tool 0"}
     assert not report.problems
+    digest = hashlib.sha256((found.path / "consensus.parquet").read_bytes()).hexdigest()
+    assert found.manifest["options"]["tables"] == {"consensus.parquet": {"sha256": digest}}
     row = pq.read_table(found.path / "consensus.parquet").to_pylist()[0]
     assert row.pop("agreement") == pytest.approx(2 / 3, abs=1e-3)
     assert row == {

@@ -45,7 +45,7 @@ def long_counts(path, workflow_id, **rules):
     counts = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
     problems = ProblemList()
     with read_long_table(path, rules, None, problems)[0] as table:
-        for records in table.parts():
+        for records in map(table.records, table.parts()):
             subjects = records.subject_ids[records.classifications]
             for subject, answer in zip(subjects.tolist(), records.answers.tolist(), strict=True):
                 key = table.keys[answer]

@@ -94,7 +94,7 @@ def counted(path, rules, problems):
     with table:
         columns = columns_as_seen(table.keys, rules)
         votes = SubjectVotes.together(
-            count_votes(records, columns, rules) for records in table.parts()
+            count_votes(records, columns, rules) for records in map(table.records, table.parts())
         )
     schema = columns.schema
     counts, totals = {}, {}

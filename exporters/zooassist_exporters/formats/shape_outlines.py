@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from zooassist_exporters.rectangle_corners import rectangle_corners
 from zooassist_plugin.shapes import (
     Circle,
     Ellipse,
@@ -138,23 +139,14 @@ def _vertices(shape: Shape) -> Ring:
             return list(points)
         case Line(x1=x1, y1=y1, x2=x2, y2=y2):
             return [(x1, y1), (x2, y2)]
-        case Rectangle(x_center=x, y_center=y, width=width, height=height):
-            return _rectangle(x, y, width, height, 0.0)
-        case RotateRectangle(x_center=x, y_center=y, width=width, height=height, angle=angle):
-            return _rectangle(x, y, width, height, angle)
+        case Rectangle() | RotateRectangle():
+            return [(x, y) for x, y in rectangle_corners(shape).tolist()]
         case Circle(x_center=x, y_center=y, r=r):
             return _ellipse(x, y, r, r, 0.0)
         case Ellipse(x_center=x, y_center=y, rx=rx, ry=ry, angle=angle):
             return _ellipse(x, y, rx, ry, angle)
         case Point(x=x, y=y):
             return [(x, y)]
-
-
-def _rectangle(x: float, y: float, width: float, height: float, angle: float) -> Ring:
-    cosine, sine = _turn(angle)
-    corners = [(-width / 2, -height / 2), (width / 2, -height / 2)]
-    corners += [(width / 2, height / 2), (-width / 2, height / 2)]
-    return [(x + u * cosine - v * sine, y + u * sine + v * cosine) for u, v in corners]
 
 
 def _ellipse(x: float, y: float, rx: float, ry: float, angle: float) -> Ring:

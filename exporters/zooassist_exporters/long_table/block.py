@@ -70,7 +70,7 @@ class Reading:
     rules: Rules
     workflows: WorkflowExport | None = None
 
-    def read(self, chunk: bytes) -> Block:
+    def read(self, chunk: bytes | memoryview) -> Block:
         """Read one piece.
 
         Raises

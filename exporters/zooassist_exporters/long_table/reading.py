@@ -19,9 +19,16 @@ from zooassist_exporters.digests import Source
 from zooassist_exporters.long_table.block import Block, Reading
 from zooassist_exporters.long_table.choosing import OTHER_WORKFLOW
 from zooassist_exporters.long_table.layout import LONG, REJECTS
-from zooassist_exporters.long_table.rejects import Rejects, one_reject, problems_of
-from zooassist_exporters.long_table.spill import Spill
-from zooassist_exporters.long_table.workers import cores, read_blocks
+from zooassist_exporters.long_table.rejects import (
+    MOST_REJECTS,
+    Rejects,
+    one_reject,
+    problems_of,
+    rejects_of,
+)
+from zooassist_exporters.long_table.spill import Spill, key_ranges
+from zooassist_exporters.long_table.subject_texts import SubjectTexts
+from zooassist_exporters.long_table.workers import cores, in_order
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.row_chunks import CHUNK
 from zooassist_exporters.rules import Rules
@@ -33,6 +40,22 @@ DUPLICATE: Final = "classification_id was there before"
 IDS: Final = pa.schema([LONG.field("classification_id"), LONG.field("row")])
 
 
+@dataclass(frozen=True)
+class Part:
+    """All that an export says about the subjects with ids in some range.
+
+    Attributes
+    ----------
+    votes : pyarrow.Table
+        In the columns `LONG`.
+    subjects : pyarrow.Table
+        In the columns `SUBJECTS`; a subject may be there again, its first row counts.
+    """
+
+    votes: pa.Table
+    subjects: pa.Table
+
+
 @dataclass
 class LongTable:
     """All answers of an export; a context manager, since it may lie in temporary files.
@@ -41,8 +64,6 @@ class LongTable:
     ----------
     keys : list of AnswerKey
         The distinct answers.
-    subject_data : dict
-        Subject id -> what its first classification says about it, as undecoded JSON.
     dropped : Counter
         Classifications that a rule left out, by rule.
     workflow_ids : Counter
@@ -56,11 +77,11 @@ class LongTable:
     """
 
     keys: list[AnswerKey] = field(default_factory=list)
-    subject_data: dict[int, str] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
     workflow_ids: Counter[int] = field(default_factory=Counter)
     classifications: int = 0
     _votes: Spill = field(default_factory=lambda: Spill(LONG, "subject_id"))
+    _subjects: SubjectTexts = field(default_factory=SubjectTexts)
     _ids: Spill = field(default_factory=lambda: Spill(IDS, "classification_id"))
     rejects: Rejects = field(default_factory=Rejects)
     _codes: dict[AnswerKey, int] = field(default_factory=dict)
@@ -78,15 +99,28 @@ class LongTable:
     ) -> None:
         with ExitStack() as stack:
             stack.push(self._votes)
+            stack.push(self._subjects)
             stack.push(self._ids)
             stack.push(self.rejects)
 
-    def parts(self) -> Iterator[VoteRecords]:
-        """Yield the votes in parts that each hold all classifications of their subjects; once."""
-        for table in self._votes.parts():
-            if len(self._duplicates):
-                table = table.filter(pc.invert(pc.is_in(table["row"], value_set=self._duplicates)))
-            yield VoteRecords.from_long(table, self.keys)
+    def parts(self) -> Iterator[Part]:
+        """Yield what is known about some subjects, all of it; ids ascend from part to part."""
+        for keys in key_ranges([self._votes, self._subjects.spill]):
+            yield Part(self._votes.between(keys), self._subjects.spill.between(keys))
+
+    def records(self, part: Part) -> VoteRecords:
+        """Return the votes of a part, in the order of the file; may be called in any thread."""
+        votes = part.votes
+        if len(self._duplicates):
+            votes = votes.filter(pc.invert(pc.is_in(votes["row"], value_set=self._duplicates)))
+        rows = votes["row"].to_numpy()
+        if (rows[1:] < rows[:-1]).any():
+            votes = votes.take(pa.array(np.argsort(rows, kind="stable")))
+        return VoteRecords.from_long(votes, self.keys)
+
+    def subjects(self) -> int:
+        """Return how many subjects have a classification that the rules keep."""
+        return sum(len(pc.unique(part.votes["subject_id"])) for part in self.parts())
 
     def add(self, block: Block, problems: ProblemList) -> None:
         """Append what the next piece came to."""
@@ -106,8 +140,7 @@ class LongTable:
         self._add_ids(long)
         place = pc.add(block.rejects["row"], self.next_row)
         self._reject(block.rejects.set_column(0, REJECTS.field("row"), place), problems)
-        for subject, data in zip(*map(pa.Array.to_pylist, block.subjects.columns), strict=True):
-            self.subject_data.setdefault(subject, data)
+        self._subjects.add(block.subjects)
         self.dropped += block.dropped
         self.workflow_ids += block.workflow_ids
         self.next_row += block.count
@@ -118,13 +151,15 @@ class LongTable:
             problems.add(damage)
             self.rejects.add(one_reject(self.next_row, None, damage.cause, damage.detail))
         found = pa.concat_tables([_later_ones(table) for table in self._ids.parts()])
-        found = found.sort_by("row")
+        found = found.sort_by("row").combine_chunks()
         self._duplicates = found["row"].combine_chunks()
         self.classifications -= found.num_rows
-        for entry in found.to_pylist():
-            number = entry["classification_id"]
-            detail = f"expected each id once, got {number} again; the first row counts"
-            self._reject(one_reject(entry["row"], number, DUPLICATE, detail), problems)
+        for batch in found.to_batches(max_chunksize=MOST_REJECTS):
+            rows, numbers = (batch[name].to_pylist() for name in ("row", "classification_id"))
+            details = [
+                f"expected each id once, got {each} again; the first row counts" for each in numbers
+            ]
+            self._reject(rejects_of(rows, numbers, DUPLICATE, details), problems)
 
     def _reject(self, batch: pa.RecordBatch, problems: ProblemList) -> None:
         self.rejects.add(batch)
@@ -201,7 +236,7 @@ def read_long_table(
         table = stack.enter_context(LongTable())
         with ClassificationFile(classifications) as file:
             reading = Reading(tuple(file.file.header), rules, workflows)
-            for block in read_blocks(file.chunks(chunk_size), reading, workers or cores()):
+            for block in in_order(reading.read, file.chunks(chunk_size), workers or cores()):
                 table.add(block, problems)
                 one_more()
             table.finish(file.file.cut_off(table.next_row), problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -16,6 +16,8 @@ from zooassist_exporters.long_table.layout import REJECTS
 from zooassist_exporters.problems import Problem
 
 NAME: Final = "rejects.parquet"
+# Rows that are made at a time where one cause is found for many.
+MOST_REJECTS: Final = 10_000
 
 
 class Rejects:
@@ -63,7 +65,14 @@ class Rejects:
 
 def one_reject(row: int, classification_id: int | None, cause: str, detail: str) -> pa.RecordBatch:
     """Return one row of the table."""
-    columns = [[row], [classification_id], [None], [cause], [detail]]
+    return rejects_of([row], [classification_id], cause, [detail])
+
+
+def rejects_of(
+    rows: Sequence[int], ids: Sequence[int | None], cause: str, details: Sequence[str]
+) -> pa.RecordBatch:
+    """Return rows of the table that were all left out for one cause."""
+    columns = [rows, ids, [None] * len(rows), [cause] * len(rows), details]
     return pa.RecordBatch.from_arrays(
         [pa.array(column, type=field.type) for column, field in zip(columns, REJECTS, strict=True)],
         schema=REJECTS,

@@ -1,4 +1,4 @@
-"""How do several cores read one export? Pieces go to threads, Arrow blocks come back in order.
+"""How do several cores work on one export? Pieces go to threads, results come back in order.
 
 Threads, not processes: nearly all the time is spent in Arrow, which works without the
 interpreter's lock, and neither pieces nor blocks are copied from one process to another.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
-from zooassist_exporters.long_table.block import Block, Reading
+T = TypeVar("T")
+R = TypeVar("R")
 
 # Pieces that wait beside those being read, so that no thread idles.
 AHEAD: Final = 1
@@ -25,15 +26,15 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def read_blocks(chunks: Iterator[bytes], reading: Reading, workers: int) -> Iterator[Block]:
-    """Read pieces in `workers` threads; blocks come in the order of the pieces."""
+def in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """Do a piece of work for each item in `workers` threads; results come in the items' order."""
     if workers == 1:
-        yield from map(reading.read, chunks)
+        yield from map(work, items)
         return
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Block]] = deque()
-        for chunk in chunks:
-            waiting.append(pool.submit(reading.read, chunk))
+        waiting: deque[Future[R]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
             if len(waiting) > workers + AHEAD:
                 yield waiting.popleft().result()
         while waiting:

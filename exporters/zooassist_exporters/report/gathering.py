@@ -52,7 +52,7 @@ def facts_of_export(path: Path, workflows: Path | None, rules: Rules) -> Facts:
             columns = columns_of_workflow(table.keys, versions.versions(workflow_id), rules)
         parts = []
         times = np.zeros(len(table.keys), dtype=np.int64)
-        for records in table.parts():
+        for records in map(table.records, table.parts()):
             times += np.bincount(records.answers, minlength=len(times))
             counted = counted_answers(records, columns, rules)
             box.add(counted)

@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from zooassist_exporters.rectangle_corners import rectangle_corners
 from zooassist_plugin.shapes import (
     Circle,
     Ellipse,
@@ -28,7 +29,6 @@ Ring = NDArray[np.float64]
 SIDES: Final = 128
 _TURN = np.linspace(0.0, 2 * np.pi, SIDES, endpoint=False)
 _UNIT_CIRCLE = np.column_stack([np.cos(_TURN), np.sin(_TURN)])
-_UNIT_SQUARE = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 
 def mend(polygon: BaseGeometry) -> BaseGeometry:
@@ -143,10 +143,8 @@ def _closed_ring(shape: Circle | Ellipse | Rectangle | RotateRectangle) -> Ring:
             ring = _UNIT_CIRCLE * shape.r
         case Ellipse():
             ring = _turned(_UNIT_CIRCLE * (shape.rx, shape.ry), shape.angle)
-        case Rectangle():
-            ring = _UNIT_SQUARE * (shape.width, shape.height)
-        case RotateRectangle():
-            ring = _turned(_UNIT_SQUARE * (shape.width, shape.height), shape.angle)
+        case Rectangle() | RotateRectangle():
+            return rectangle_corners(shape)
     return np.asarray(ring + np.array([shape.x_center, shape.y_center]), dtype=np.float64)
 
 
