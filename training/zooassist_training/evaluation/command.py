@@ -49,7 +49,7 @@ Examples:
     type=click.Choice(["train", "validation", "test", "all"]),
     default="test",
     show_default=True,
-    help="Galaxies to measure on.",
+    help="Subjects to measure on.",
 )
 @click.option(
     "--where",
@@ -79,7 +79,7 @@ def evaluate(out: Path, out_model: Path | None, overwrite: bool, **options: Any)
 
     Writes a page to look at and every figure as JSON: accuracy per question (all, and confident
     answers), errors of vote fractions, likelihood of the votes, coverage, reliability, confusion,
-    results by number of votes, best and worst galaxies. MODEL is a folder or a bundled name.
+    results by number of votes, best and worst subjects. MODEL is a folder or a bundled name.
 
     Questions are matched by their words. Exit code 1: some images could not be used, and are named.
     """
@@ -146,12 +146,12 @@ def _say(evaluation: Evaluation) -> None:
     card, request = evaluation.folder.card, evaluation.request
     click.echo(
         f"model {card.name} {card.version} on the split {request.split!r} of "
-        f"{request.training_set}: {evaluation.after.galaxies} galaxies"
+        f"{request.training_set}: {evaluation.after.galaxies} subjects"
     )
     for line in evaluation.comparison.left_out:
         click.echo(f"  not compared: {line}")
     if evaluation.learnt_from:
-        click.echo("  the model learnt from these galaxies: they say nothing of others")
+        click.echo("  the model learnt from these subjects: they say nothing of others")
     if evaluation.assumed_votes is not None:
         click.echo(f"  votes are fractions of {evaluation.assumed_votes} assumed volunteers")
     if evaluation.after is not evaluation.before:
@@ -162,10 +162,10 @@ def _say(evaluation: Evaluation) -> None:
 def _table(title: str, metrics: Metrics) -> None:
     click.echo(
         f"{title}: RMSE over cumulative columns {metrics.scores.rmse:.4f}, log-likelihood "
-        f"{metrics.log_likelihood:.3f} per galaxy"
+        f"{metrics.log_likelihood:.3f} per subject"
     )
     click.echo(
-        f"  {'question':26} {'galaxies':>8} {'accuracy':>8} {'confident':>9} "
+        f"  {'question':26} {'subjects':>8} {'accuracy':>8} {'confident':>9} "
         f"{'MAE':>6} {'RMSE':>6} {'coverage error at 80 %':>22}"
     )
     for each in metrics.questions:

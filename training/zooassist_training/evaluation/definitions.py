@@ -10,12 +10,12 @@ from zooassist_training.evaluation.reliability import BINS, DRAWS
 
 DEFINITIONS: Final[dict[str, str]] = {
     "counted": (
-        f"A galaxy counts for a question when more than {ASKED_MORE_THAN:.0%} of the volunteers "
+        f"A subject counts for a question when more than {ASKED_MORE_THAN:.0%} of the volunteers "
         "were led to it, by the product of the volunteers' fractions up the tree, and somebody "
         "answered it (GZ DECaLS, Walmsley et al. 2022)."
     ),
     "accuracy": (
-        "Share of these galaxies for which the answer with the largest predicted fraction is the "
+        "Share of these subjects for which the answer with the largest predicted fraction is the "
         "volunteers' most frequent one."
     ),
     "confident": (
@@ -28,15 +28,15 @@ DEFINITIONS: Final[dict[str, str]] = {
     ),
     "cumulative": (
         "Root mean square error of the share of all volunteers that reached the question and gave "
-        "the answer, over all galaxies and label columns."
+        "the answer, over all subjects and label columns."
     ),
     "log_likelihood": (
         "Logarithm of the probability that the model gave the very votes that were cast: the mean "
-        "over its posterior samples of the Dirichlet-multinomial likelihood, over all galaxies "
-        "with a vote on the question. Larger is better; in nats per galaxy."
+        "over its posterior samples of the Dirichlet-multinomial likelihood, over all subjects "
+        "with a vote on the question. Larger is better; in nats per subject."
     ),
     "coverage": (
-        "For every galaxy and answer, the fewest vote counts, most probable first, that together "
+        "For every subject and answer, the fewest vote counts, most probable first, that together "
         "reach the level. Votes are whole numbers, so that these hold more than the level: what "
         "they hold is averaged (predicted) and compared with how often they hold the true count "
         "(observed). The error is observed minus predicted in percentage points, with its standard "
@@ -55,17 +55,17 @@ DEFINITIONS: Final[dict[str, str]] = {
         f"{DRAWS} draws of as many votes as were cast, against how often it does."
     ),
     "confusion": (
-        "Rows: the volunteers' most frequent answer; columns: the model's. Counts of galaxies, "
+        "Rows: the volunteers' most frequent answer; columns: the model's. Counts of subjects, "
         "coloured by the share of the row."
     ),
     "strata": (
-        "All galaxies with so many votes on the question, however many volunteers were led there. "
+        "All subjects with so many votes on the question, however many volunteers were led there. "
         "Few votes make the volunteers' own fractions uncertain."
     ),
     "gallery": (
-        "The galaxies whose fractions were predicted best and worst, by half the sum of the "
+        "The subjects whose fractions were predicted best and worst, by half the sum of the "
         "differences over the answers. Wide bar: volunteers; narrow bar: the model, with its 90 % "
         "interval as a line."
     ),
-    "few": f"Fewer than {FEW_GALAXIES} galaxies: read these figures with care.",
+    "few": f"Fewer than {FEW_GALAXIES} subjects: read these figures with care.",
 }

@@ -14,7 +14,7 @@ from zooassist_training.evaluation.coverage import CoverageAt
 from zooassist_training.evaluation.definitions import DEFINITIONS
 from zooassist_training.evaluation.fit_calibration import QuestionFit
 from zooassist_training.evaluation.metrics import Metrics
-from zooassist_training.evaluation.question_metrics import QuestionMetrics
+from zooassist_training.evaluation.question_metrics import QuestionMetrics, Stratum
 from zooassist_training.evaluation.run import Evaluation
 
 ENCODING_TYPE, ENCODING_VERSION = "zooassist-evaluation", "0.1.0"
@@ -46,7 +46,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "split": request.split,
         "where": dict(request.where),
         "learnt_from": evaluation.learnt_from,
-        "galaxies": evaluation.after.galaxies,
+        "subjects": evaluation.after.galaxies,
         "without_votes": evaluation.without_votes,
         "problems": [str(problem) for problem in evaluation.problems],
         "questions_left_out": list(evaluation.comparison.left_out),
@@ -65,7 +65,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
 def metrics_json(metrics: Metrics) -> dict[str, Any]:
     """Return the figures of one set of galaxies."""
     return {
-        "galaxies": metrics.galaxies,
+        "subjects": metrics.galaxies,
         "cumulative_rmse": metrics.scores.rmse,
         "cumulative_rmse_by_column": metrics.scores.column_rmse,
         "log_likelihood": metrics.log_likelihood,
@@ -78,23 +78,33 @@ def question_json(question: QuestionMetrics) -> dict[str, Any]:
     """Return the figures of one question."""
     likelihood = question.log_likelihood
     return {
-        "galaxies": question.score.galaxies,
+        "subjects": question.score.galaxies,
         "few": question.few,
-        "galaxies_with_votes": question.with_votes,
+        "subjects_with_votes": question.with_votes,
         "accuracy": question.score.accuracy,
-        "confident_galaxies": question.score.confident,
+        "confident_subjects": question.score.confident,
         "confident_accuracy": question.score.confident_accuracy,
         "fraction_error": asdict(question.error),
         "fraction_error_by_answer": {label: asdict(each) for label, each in question.answers},
-        "log_likelihood": asdict(likelihood)
-        | {"per_galaxy": likelihood.per_galaxy, "per_vote": likelihood.per_vote},
+        "log_likelihood": {
+            "subjects": likelihood.galaxies,
+            "votes": likelihood.votes,
+            "total": likelihood.total,
+            "per_subject": likelihood.per_galaxy,
+            "per_vote": likelihood.per_vote,
+        },
         "coverage_by_level": [_coverage_json(each) for each in question.coverage.levels],
         "coverage_by_width": [_coverage_json(each) for each in question.coverage.widths],
         "reliability_of_fractions": asdict(question.fractions),
         "reliability_of_leading_answer": asdict(question.leading),
         "confusion": question.confusion.tolist(),
-        "by_votes": [asdict(each) for each in question.strata],
+        "by_votes": [_stratum_json(each) for each in question.strata],
     }
+
+
+def _stratum_json(each: Stratum) -> dict[str, Any]:
+    content = asdict(each)
+    return {"subjects": content.pop("galaxies"), **content}
 
 
 def _coverage_json(each: CoverageAt) -> dict[str, float]:
@@ -108,10 +118,10 @@ def fit_json(each: QuestionFit) -> dict[str, Any]:
     """Return what was found for one question."""
     return {
         "question": each.name,
-        "galaxies": each.galaxies,
+        "subjects": each.galaxies,
         "map": None if each.chosen is None else each.chosen.model_dump(mode="json"),
         "shared_by_all_questions": each.shared,
-        "gain_per_galaxy": each.gain,
+        "gain_per_subject": each.gain,
         "gain_standard_error": each.gain_error,
     }
 

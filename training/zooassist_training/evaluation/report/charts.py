@@ -12,8 +12,9 @@ from markupsafe import Markup, escape
 from zooassist_serving.vote_likelihood import Floats
 
 SIDE: Final = 260
-LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 40
+LEFT, RIGHT, TOP, BOTTOM = 54, 8, 8, 40
 CELLS: Final = 20
+SMALLEST_DOT, DOT = 2.0, 5.0
 TICKS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -23,13 +24,13 @@ class Curve:
 
     Attributes
     ----------
-    points : tuple of (x, y, words)
-        What pointing at each says.
+    points : tuple of (x, y, share, words)
+        How much lies behind each, 0 to 1, and what pointing at it says.
     style : str
         Class in the page's style sheet: ``now`` or ``then``.
     """
 
-    points: tuple[tuple[float, float, str], ...]
+    points: tuple[tuple[float, float, float, str], ...]
     style: str = "now"
 
 
@@ -37,12 +38,12 @@ def curves(each: Sequence[Curve], name: str, x_axis: str, y_axis: str) -> Markup
     """Draw curves over a diagonal, which is where they should be."""
     parts = [*_frame(name, x_axis, y_axis), _diagonal()]
     for curve in each:
-        line = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y, _ in curve.points)
+        line = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y, _, _ in curve.points)
         parts.append(f'<polyline class="curve {curve.style}" points="{line}"/>')
         parts.extend(
-            f'<circle class="dot {curve.style}" cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="3.5">'
-            f"<title>{escape(words)}</title></circle>"
-            for x, y, words in curve.points
+            f'<circle class="dot {curve.style}" cx="{_x(x):.1f}" cy="{_y(y):.1f}" '
+            f'r="{SMALLEST_DOT + DOT * share**0.5:.1f}"><title>{escape(words)}</title></circle>'
+            for x, y, share, words in curve.points
         )
     return Markup("".join(parts) + "</svg>")
 

@@ -148,6 +148,7 @@ def coverage_chart(each: list[Coverage], name: str) -> Markup:
                 (
                     at.predicted,
                     at.observed,
+                    0.1,
                     f"level {at.at:.0%}: predicted {at.predicted:.1%}, observed {at.observed:.1%}",
                 )
                 for at in coverage.levels
@@ -168,6 +169,7 @@ def reliability_chart(each: list[Reliability], name: str, x_axis: str, y_axis: s
                 (
                     each_bin.predicted,
                     each_bin.observed,
+                    each_bin.number / max(sum(other.number for other in one.bins), 1),
                     f"{each_bin.low:.1f} to {each_bin.high:.1f}: predicted "
                     f"{each_bin.predicted:.3f}, observed {each_bin.observed:.3f}, "
                     f"{each_bin.number} predictions",
@@ -203,7 +205,7 @@ def mean_confident(questions: tuple[QuestionMetrics, ...]) -> float:
 
 def fixed(value: float, digits: int = 3) -> str:
     """Write a number, – for none."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+    return f"{value:.{digits}f}".replace("-", "\u2212") if math.isfinite(value) else "–"
 
 
 def signed(value: float, digits: int = 1) -> str:
