@@ -58,6 +58,13 @@ Examples:
     help="Only subjects with this in their metadata; may be repeated.",
 )
 @click.option(
+    "--map",
+    "overrides",
+    type=_Pair(),
+    multiple=True,
+    help="TASK=QUESTION: the set's task that means this question of the model.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("evaluation"),
@@ -113,6 +120,7 @@ def _votes(
     overwrite: bool,
     *,
     where: tuple[tuple[str, str], ...],
+    overrides: tuple[tuple[str, str], ...],
     **options: Any,  # noqa: ANN401 - the fields of Request
 ) -> Evaluation:
     """Evaluate a model that answers questions."""
@@ -126,7 +134,8 @@ def _votes(
     if out_model is not None:
         check_model_place(out_model, overwrite=overwrite)
     with progress() as start:
-        evaluation = evaluate_model(Request(where=dict(where), **options), start)
+        request = Request(where=dict(where), overrides=dict(overrides), **options)
+        evaluation = evaluate_model(request, start)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_metrics(evaluation, figures)
     write_report(evaluation, page)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,19 +39,29 @@ class Comparison:
     not_asked: tuple[str, ...] = ()
 
 
-def compare_schemas(model: LabelSchema, asked: LabelSchema) -> Comparison:
+_NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
+
+
+def compare_schemas(
+    model: LabelSchema, asked: LabelSchema, overrides: Mapping[str, str] = _NO_OVERRIDES
+) -> Comparison:
     """Match the questions of a training set with a model's, by their words.
+
+    Parameters
+    ----------
+    overrides : mapping
+        Task of the training set (or name, where it has no tasks) -> the model's question.
 
     Raises
     ------
     BadInput
         When no question fits; the text says why for each.
     """
-    if _same(model, asked):
+    if _same(model, asked) and not overrides:
         every = np.arange(len(model.columns))
         return Comparison(asked, every, every)
     named = _with_task_names(asked)
-    match = match_labels(model, named)
+    match = match_labels(model, named, overrides)
     pairs = {pair.task: pair for pair in match.pairs}
     columns: dict[str, str] = {}  # of the training set -> of the model
     left_out = [each.replace("the workflow", "the training set") for each in match.misfits]
@@ -72,8 +84,7 @@ def compare_schemas(model: LabelSchema, asked: LabelSchema) -> Comparison:
         reasons = "; ".join(left_out) or "it has no question"
         raise BadInput(
             "expected a training set that asks a question of the model in the same words, found "
-            f"none: {reasons}. Name the questions alike when the set is exported, or evaluate a "
-            "model of these questions"
+            f"none: {reasons}. Or evaluate a model of these questions"
         )
     schema = LabelSchema(
         tuple(

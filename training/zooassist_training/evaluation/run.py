@@ -39,6 +39,8 @@ class Request:
     ----------
     where : mapping
         Metadata -> value, as text: only subjects that have it are looked at.
+    overrides : mapping
+        See `comparison.compare_schemas`.
     fit_calibration : bool
         Fit one on the validation split; else the model's own is used.
     """
@@ -47,6 +49,7 @@ class Request:
     training_set: Path
     split: SplitChoice = "test"
     where: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
     fit_calibration: bool = False
     threads: int | None = None
 
@@ -116,7 +119,7 @@ def evaluate_model(request: Request, progress: Start = silent) -> Evaluation:
     folder = load_model_folder(request.model)
     schema = folder.card.schema_of_votes
     whole = read_training_set(request.training_set)
-    comparison = compare_schemas(schema, whole.schema)
+    comparison = compare_schemas(schema, whole.schema, request.overrides)
     data = _chosen(whole, request.where)
     learnt = _splits_learnt_from(folder) if _same_set(folder, whole) else frozenset()
     splits: tuple[Split, ...] = SPLITS if request.split == "all" else (request.split,)
