@@ -53,8 +53,12 @@ def log_predictive(alphas: Floats, counts: NDArray[np.floating]) -> Floats:
     -------
     array of shape (images,)
     """
-    each = log_likelihood(alphas, counts)
-    values: Floats = logsumexp(each, axis=1) - np.log(each.shape[1])
+    return over_samples(log_likelihood(alphas, counts))
+
+
+def over_samples(each: Floats) -> Floats:
+    """Return the log of the mean likelihood of the samples, the last axis."""
+    values: Floats = logsumexp(each, axis=-1) - np.log(each.shape[-1])
     return values
 
 

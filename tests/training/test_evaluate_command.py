@@ -97,7 +97,7 @@ def test_a_page_by_name_and_one_split(model, training_set, tmp_path, monkeypatch
     arguments = ("evaluate", model.path, training_set, "--split", "train", "--out", out)
     assert run(monkeypatch, *arguments) == 0
     assert "learnt from these subjects" in capsys.readouterr().out
-    assert json.loads((tmp_path / "looks-metrics.json").read_text())["learnt_from"] is True
+    assert json.loads((tmp_path / "looks-metrics.json").read_text())["learnt_from"] == "yes"
     assert "remembers" in out.read_text()
 
 
@@ -165,6 +165,8 @@ def test_a_model_that_saw_the_validation_split_is_not_calibrated_on_it(
 def test_only_some_subjects(model, training_set, tmp_path, monkeypatch, capsys):
     halves = rewritten(training_set, tmp_path / "halves")
     whole = evaluate_model(Request(model.path, halves, split="all"))
+    assert whole.learnt_from == "perhaps"  # other votes, the same pictures
+    assert evaluate_model(Request(model.path, halves)).learnt_from == "no"
     half = evaluate_model(Request(model.path, halves, split="all", where={"half": "1"}))
     assert (whole.after.galaxies, half.after.galaxies) == (60, 30)
     arguments = ("evaluate", model.path, halves, "--out", tmp_path / "e", "--where")

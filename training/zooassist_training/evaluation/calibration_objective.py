@@ -20,7 +20,7 @@ from scipy.special import digamma, softmax
 
 from zooassist_plugin.calibration import DirichletMap, TemperatureMap
 from zooassist_serving.calibration import as_linear, linear_map
-from zooassist_serving.vote_likelihood import Floats, log_likelihood, log_predictive
+from zooassist_serving.vote_likelihood import Floats, log_likelihood, log_predictive, over_samples
 
 # Standard deviations of the prior: temperature and sharpness may be off by a factor of e^0.5.
 FACTOR_SPREAD = 0.5
@@ -77,7 +77,7 @@ def value_and_gradient(
     by_logit = pull - mapped / strength * whole
     logs = np.log(votes.alphas / votes.alphas.sum(-1, keepdims=True))
     return (
-        float(log_predictive(mapped, votes.counts).sum()),
+        float(over_samples(each).sum()),
         np.einsum("isc,isd->cd", by_logit, logs),
         by_logit.sum((0, 1)),
         float(whole.sum()),

@@ -159,8 +159,15 @@ def _say(evaluation: Evaluation) -> None:
     )
     for line in evaluation.comparison.left_out:
         click.echo(f"  not compared: {line}")
-    if evaluation.learnt_from:
+    if evaluation.learnt_from == "yes":
         click.echo("  the model learnt from these subjects: they say nothing of others")
+    if evaluation.learnt_from == "perhaps":
+        click.echo("  the model learnt from this split of another set: are there common subjects?")
+    if evaluation.fitted_on_learnt:
+        click.echo(
+            "  the model learnt from the validation split of another set: with common subjects the "
+            "calibration trusts it too much"
+        )
     if evaluation.assumed_votes is not None:
         click.echo(f"  votes are fractions of {evaluation.assumed_votes} assumed volunteers")
     if evaluation.after is not evaluation.before:

@@ -29,6 +29,7 @@ from zooassist_training.evaluation.metrics import Metrics, measure
 from zooassist_training.folder import RECIPE_FILE
 
 SplitChoice = Literal["train", "validation", "test", "all"]
+Learnt = Literal["yes", "perhaps", "no"]
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,12 @@ class Evaluation:
         Without and with the calibration; the same object when there is none.
     fit : CalibrationFit or None
         When one was fitted here.
-    learnt_from : bool
-        Whether the model was trained on galaxies of the split.
+    fitted_on_learnt : bool
+        Whether the model learnt from the validation split of another set, which may hold the same
+        subjects.
+    learnt_from : str
+        ``yes`` when the model was trained on this split of this training set; ``perhaps`` when it
+        was on this split of another set, which may hold the same subjects; else ``no``.
     """
 
     request: Request
@@ -85,9 +90,10 @@ class Evaluation:
     after: Metrics
     calibration: Calibration
     fit: CalibrationFit | None
+    fitted_on_learnt: bool
     problems: tuple[ItemFailed, ...]
     without_votes: int
-    learnt_from: bool
+    learnt_from: Learnt
 
     @property
     def assumed_votes(self) -> int | None:
@@ -121,10 +127,10 @@ def evaluate_model(request: Request, progress: Start = silent) -> Evaluation:
     whole = read_training_set(request.training_set)
     comparison = compare_schemas(schema, whole.schema, request.overrides)
     data = _chosen(whole, request.where)
-    learnt = _splits_learnt_from(folder) if _same_set(folder, whole) else frozenset()
+    learnt, same = _splits_learnt_from(folder), _same_set(folder, whole)
     splits: tuple[Split, ...] = SPLITS if request.split == "all" else (request.split,)
     if request.fit_calibration:
-        _check_fit(request, splits, learnt)
+        _check_fit(request, splits, learnt if same else frozenset())
     _check_rows(request, data, splits)
     runtime = OnnxRuntime(folder.onnx_path, threads=request.threads, sha256=folder.card.sha256)
 
@@ -170,9 +176,10 @@ def evaluate_model(request: Request, progress: Start = silent) -> Evaluation:
         after=measure(alphas, counts, comparison.schema) if calibration else before,
         calibration=calibration,
         fit=fit,
+        fitted_on_learnt=fit is not None and "validation" in learnt,
         problems=part.labelled.problems,
         without_votes=part.labelled.without_votes + int((~voted).sum()),
-        learnt_from=bool(learnt.intersection(splits)),
+        learnt_from="no" if learnt.isdisjoint(splits) else "yes" if same else "perhaps",
     )
 
 
