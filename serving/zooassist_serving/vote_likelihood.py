@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
 Floats: TypeAlias = NDArray[np.float64]
-# Numbers held at once while tables of counts are made, about 32 MB.
-MAX_TABLE = 4_000_000
+# Numbers held at once while tables of counts are made: few, so that they stay in the cache.
+MAX_TABLE = 100_000
 
 
 def log_likelihood(alphas: Floats, counts: NDArray[np.floating]) -> Floats:
@@ -96,7 +96,8 @@ def _count_probabilities(
     others = np.maximum(others, 0)
     ways = gammaln(votes + 1.0)[:, None] - gammaln(k + 1.0) - gammaln(others + 1.0)
     for_it, against = _rising(alphas, most), _rising(rest, most)
-    whole = np.take_along_axis(_rising(alphas + rest, most), votes[:, None, None], axis=2)
+    strength = alphas + rest
+    whole = (gammaln(strength + votes[:, None]) - gammaln(strength))[..., None]
     against = np.take_along_axis(against, others[:, None, :], axis=2)
     p: Floats = np.exp(ways[:, None, :] + for_it + against - whole).mean(1)
     p[~possible] = 0.0

@@ -118,8 +118,30 @@ def level_coverage(
     return predicted, (rank[:, None] <= last).astype(np.float64)
 
 
-def coverage(alphas: Floats, counts: NDArray[np.int64]) -> Coverage:
-    """Coverage of one question, every answer's count on its own.
+@dataclass(frozen=True, eq=False)
+class CoverageTable:
+    """Coverage of each galaxy, the mean over the question's answers.
+
+    Attributes
+    ----------
+    widths, levels : pair of arrays of shape (galaxies, widths or levels)
+        Predicted and observed. A galaxy's answers are not independent of each other: their mean is
+        taken before any scatter is.
+    """
+
+    widths: tuple[Floats, Floats]
+    levels: tuple[Floats, Floats]
+
+    def over(self, rows: NDArray[np.bool_]) -> Coverage:
+        """Return the averages over some galaxies."""
+        return Coverage(
+            _averages(WIDTHS, *(each[rows] for each in self.widths)),
+            _averages(LEVELS, *(each[rows] for each in self.levels)),
+        )
+
+
+def coverage_table(alphas: Floats, counts: NDArray[np.int64]) -> CoverageTable:
+    """Coverage of one question for each galaxy, every answer's count on its own.
 
     Parameters
     ----------
@@ -127,28 +149,34 @@ def coverage(alphas: Floats, counts: NDArray[np.int64]) -> Coverage:
     counts : array of shape (galaxies, answers)
     """
     votes, strength = counts.sum(1), alphas.sum(-1)
-    by_width: list[tuple[Floats, Floats]] = []
-    by_level: list[tuple[Floats, Floats]] = []
-    for answer in range(alphas.shape[2]):
+    answers = alphas.shape[2]
+    widths = [np.zeros((len(votes), len(WIDTHS))) for _ in range(2)]
+    levels = [np.zeros((len(votes), len(LEVELS))) for _ in range(2)]
+    for answer in range(answers):
         own = alphas[..., answer]
         pmf = count_probabilities(own, strength - own, votes)
-        by_width.append(discrete_coverage(pmf, counts[:, answer]))
-        by_level.append(level_coverage(pmf, counts[:, answer]))
-    return Coverage(_averages(WIDTHS, by_width), _averages(LEVELS, by_level))
+        for sums, found in (
+            (widths, discrete_coverage(pmf, counts[:, answer])),
+            (levels, level_coverage(pmf, counts[:, answer])),
+        ):
+            for place, each in enumerate(found):
+                sums[place] += each / answers
+    return CoverageTable((widths[0], widths[1]), (levels[0], levels[1]))
+
+
+def coverage(alphas: Floats, counts: NDArray[np.int64]) -> Coverage:
+    """Coverage of one question over all galaxies, see `coverage_table`."""
+    return coverage_table(alphas, counts).over(np.ones(len(counts), dtype=np.bool_))
 
 
 def _averages(
-    places: Sequence[float], per_answer: Sequence[tuple[Floats, Floats]]
+    places: Sequence[float], predicted: Floats, observed: Floats
 ) -> tuple[CoverageAt, ...]:
-    # A galaxy's answers are not independent of each other: first the mean of a galaxy.
-    predicted = np.mean([each[0] for each in per_answer], axis=0)
-    observed = np.mean([each[1] for each in per_answer], axis=0)
     galaxies = len(predicted)
     if galaxies == 0:
         return tuple(CoverageAt(at, *[float("nan")] * 3) for at in places)
-    scatter = (
-        (observed - predicted).std(0, ddof=1) if galaxies > 1 else np.full(len(places), np.nan)
-    )
+    one = np.full(len(places), np.nan)  # a lone galaxy has no scatter
+    scatter = (observed - predicted).std(0, ddof=1) if galaxies > 1 else one
     return tuple(
         CoverageAt(
             at=float(at),

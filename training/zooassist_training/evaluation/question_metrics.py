@@ -16,7 +16,7 @@ from zooassist_serving.posteriors import expected_fraction
 from zooassist_serving.vote_likelihood import Floats, log_predictive
 from zooassist_training.evaluate import ASKED_MORE_THAN, QuestionScore, score_question
 from zooassist_training.evaluation.confusion import confusion
-from zooassist_training.evaluation.coverage import Coverage, coverage
+from zooassist_training.evaluation.coverage import Coverage, CoverageTable, coverage_table
 from zooassist_training.evaluation.fraction_errors import FractionError, fraction_error
 from zooassist_training.evaluation.reliability import (
     Reliability,
@@ -123,6 +123,7 @@ def measure_question(
     counted = voted & (asked > ASKED_MORE_THAN)
     guess, truth = predicted[counted], observed[counted]
     choice = guess.argmax(1)
+    table = coverage_table(alphas[voted], counts[voted])
     lead = leading_probability(alphas[counted], votes[counted], choice, random)
     return QuestionMetrics(
         name=question.name,
@@ -138,24 +139,23 @@ def measure_question(
             votes=int(votes.sum()),
             total=float(log_predictive(alphas[voted], counts[voted]).sum()),
         ),
-        coverage=coverage(alphas[counted], counts[counted]),
+        coverage=table.over(counted[voted]),
         fractions=reliability(guess, truth),
         leading=reliability(lead, choice == truth.argmax(1)),
         confusion=confusion(guess, truth),
-        strata=_strata(alphas[voted], counts[voted], predicted[voted], observed[voted]),
+        strata=_strata(votes[voted], predicted[voted], observed[voted], table),
     )
 
 
 def _strata(
-    alphas: Floats, counts: NDArray[np.int64], predicted: Floats, observed: Floats
+    votes: NDArray[np.int64], predicted: Floats, observed: Floats, table: CoverageTable
 ) -> tuple[Stratum, ...]:
-    votes = counts.sum(1)
     strata = []
     for low, high in zip(VOTES_FROM, (*VOTES_FROM[1:], None), strict=True):
         here = (votes >= low) & (votes < high if high is not None else True)
         if not here.any():
             continue
-        at_80 = coverage(alphas[here], counts[here]).level(0.8)
+        at_80 = table.over(here).level(0.8)
         right = predicted[here].argmax(1) == observed[here].argmax(1)
         strata.append(
             Stratum(
