@@ -143,10 +143,9 @@ def _votes(
     click.echo(f"{page}, {figures}")
     if out_model is not None:
         made = write_calibrated(evaluation, out_model, overwrite=overwrite)
-        changed = len(evaluation.calibration.questions)
         click.echo(
             f"{out_model}: model {made.card.name} {made.card.version}, calibrated questions: "
-            f"{changed}{'' if changed else ' (no calibration helped; the version is the same)'}"
+            f"{len(evaluation.calibration.questions)}"
         )
     return evaluation
 
@@ -170,6 +169,10 @@ def _say(evaluation: Evaluation) -> None:
         )
     if evaluation.assumed_votes is not None:
         click.echo(f"  votes are fractions of {evaluation.assumed_votes} assumed volunteers")
+    if evaluation.fit is not None and not evaluation.fit.calibration:
+        click.echo(
+            "  no calibration explains the validation split's votes clearly better than none"
+        )
     if evaluation.after is not evaluation.before:
         _table("not calibrated", evaluation.before)
     _table("calibrated" if evaluation.calibration else "not calibrated", evaluation.after)
