@@ -26,10 +26,12 @@ from sklearn.preprocessing import StandardScaler
 from zooassist_exporters.splits import split_of
 from zooassist_exporters.votes_csv import read_votes_csv
 from zooassist_plugin.label_schema import LabelSchema
+from zooassist_serving.calibration import calibrate
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.preprocessing import decode_image, prepare
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training.evaluate import cumulative, fractions_of_votes, score
+from zooassist_training.evaluation.metrics import fractions_of_samples
 
 SMOOTH = "smooth-or-featured_smooth"
 # Question -> short name of its figures, and the goal for accuracy on confident galaxies.
@@ -74,16 +76,14 @@ def predict(model: str, images: list[NDArray[np.uint8]], threads: int) -> tuple[
     folder = load_model_folder(model)
     runtime = OnnxRuntime(folder.onnx_path, threads=threads, sha256=folder.card.sha256)
     runtime.session()
+    schema = folder.card.schema_of_votes
     start = time.perf_counter()
     parts = []
     for first in range(0, len(images), BATCH):
         batch = [prepare(image, folder.card.preprocessing) for image in images[first:][:BATCH]]
-        alphas = runtime.run(np.stack(batch))["concentrations"].astype(np.float64)
-        samples = [
-            fractions_of_votes(alphas[:, sample], folder.card.schema_of_votes)
-            for sample in range(alphas.shape[1])
-        ]
-        parts.append(np.mean(samples, axis=0))
+        raw = runtime.run(np.stack(batch))["concentrations"]
+        alphas = calibrate(raw, schema, folder.card.calibration).astype(np.float64)
+        parts.append(fractions_of_samples(alphas, schema))
     seconds = time.perf_counter() - start
     return np.concatenate(parts), len(images) / seconds
 

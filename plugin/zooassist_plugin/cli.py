@@ -36,6 +36,9 @@ DOORS: dict[str, Door] = {
     ),
     "export": Door("zooassist_exporters.command:export", "Classifications to training sets."),
     "train": Door("zooassist_training.command:train", "Training set to model folder."),
+    "evaluate": Door(
+        "zooassist_training.evaluation.command:evaluate", "Measure a model on a training set."
+    ),
     "model": Door("zooassist_serving.model_command:model", "Inspect and verify model folders."),
     "predict": Door("zooassist_serving.predict_command:predict", "Predict local images."),
     "serve": Door("zooassist_serving.http.command:serve", "Serve models over HTTP."),

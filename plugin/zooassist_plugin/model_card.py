@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from zooassist_plugin import __version__
+from zooassist_plugin.calibration import NO_CALIBRATION, Calibration, CalibrationJson
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 
@@ -94,13 +95,18 @@ LabelSchemaJson = Annotated[
 ]
 
 
-def model_version(onnx_sha256: str, preprocessing: Preprocessing) -> str:
+def model_version(
+    onnx_sha256: str, preprocessing: Preprocessing, calibration: Calibration = NO_CALIBRATION
+) -> str:
     """Name the version of a model: 16 hexadecimal digits that follow from what it computes.
 
-    The same graph behind another crop is another model, so both enter the digest.
+    The same graph behind another crop, or with its answers corrected, is another model, so these
+    enter the digest. A calibration that changes nothing doesn't.
     """
-    options = json.dumps(preprocessing.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(f"{onnx_sha256}\n{options}".encode()).hexdigest()[:16]
+    parts = [onnx_sha256, json.dumps(preprocessing.model_dump(mode="json"), sort_keys=True)]
+    if calibration:
+        parts.append(calibration.canonical())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 class ModelCard(_Record):
@@ -109,11 +115,14 @@ class ModelCard(_Record):
     Attributes
     ----------
     version : str
-        Digest of graph and preprocessing, see `model_version`; checked on construction.
+        Digest of graph, preprocessing and calibration, see `model_version`; checked on
+        construction.
     sha256 : str
         Of the file ``model.onnx``.
-    thresholds, calibration : mapping
+    thresholds : mapping
         Per label column or question; what they mean is said by the training recipe.
+    calibration : Calibration
+        How the graph's concentrations are corrected; of models of kind `votes`.
     metrics : mapping
         On the training set's test split.
     credits : tuple of str
@@ -139,7 +148,7 @@ class ModelCard(_Record):
     preprocessing: Preprocessing
     label_schema: LabelSchemaJson | None = None
     thresholds: dict[str, float] = Field(default_factory=dict)
-    calibration: dict[str, Any] = Field(default_factory=dict)
+    calibration: CalibrationJson = NO_CALIBRATION
     training_set: TrainingSetReference | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str = Field(min_length=1)
@@ -147,10 +156,10 @@ class ModelCard(_Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelCard:
-        expected = model_version(self.sha256, self.preprocessing)
+        expected = model_version(self.sha256, self.preprocessing, self.calibration)
         if self.version != expected:
             raise ValueError(
-                f"version {self.version} is not the digest of graph and preprocessing "
+                f"version {self.version} is not the digest of graph, preprocessing and calibration "
                 f"({expected}): one of them was changed by hand"
             )
         main = MAIN_OUTPUT[self.kind]
@@ -158,6 +167,10 @@ class ModelCard(_Record):
             raise ValueError(f"a model of kind {self.kind!r} needs an output named {main!r}")
         if self.kind == "votes" and self.label_schema is None:
             raise ValueError("a model of kind 'votes' needs a label_schema")
+        if self.calibration:
+            if self.kind != "votes" or self.label_schema is None:
+                raise ValueError(f"a model of kind {self.kind!r} has no calibration")
+            self.calibration.check_fits(self.label_schema)
         return self
 
     @property

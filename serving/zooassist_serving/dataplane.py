@@ -16,6 +16,7 @@ from zooassist_plugin.model_card import ModelCard, Preprocessing
 from zooassist_plugin.proposals import Proposal
 from zooassist_plugin.shapes import Ellipse
 from zooassist_plugin.workflow import Workflow
+from zooassist_serving.calibration import calibrate
 from zooassist_serving.model_folder import ModelFolder
 from zooassist_serving.outline import outline_ellipse
 from zooassist_serving.predictions import Prediction
@@ -200,7 +201,9 @@ class DataPlane:
         outputs = self._runtimes[card.name].run(np.stack(stack)) if stack else {}
         alphas = outputs.get("concentrations", np.zeros((0, 1, 1), dtype=np.float32))
         sound = np.isfinite(alphas).all((1, 2)) & (alphas > 0).all((1, 2))
-        summary = summarise(alphas[sound], card.schema_of_votes) if sound.any() else None
+        schema = card.schema_of_votes
+        corrected = calibrate(alphas[sound], schema, card.calibration) if sound.any() else None
+        summary = None if corrected is None else summarise(corrected, schema)
         place = np.cumsum(sound) - 1
         embeddings = outputs.get("embedding")
         row = -1

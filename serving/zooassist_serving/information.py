@@ -13,7 +13,7 @@ from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
+from scipy.special import gammaln, xlog1py, xlogy
 
 from zooassist_serving.posteriors import Floats, checked_concentrations, entropy
 
@@ -21,6 +21,7 @@ from zooassist_serving.posteriors import Floats, checked_concentrations, entropy
 MAX_COMPOSITIONS = 10_000
 # Numbers held at once while enumerating, about 64 MB.
 MAX_TABLE = 8_000_000
+EPSILON = 1e-12
 
 
 def bald(alphas: ArrayLike, votes: int | NDArray[np.int64]) -> Floats:
@@ -71,6 +72,37 @@ def _information(alphas: Floats, votes: int) -> Floats:
     p = np.exp(log_dirichlet_multinomial(alphas, votes))
     gain: Floats = entropy(p.mean(1)) - entropy(p).mean(1)
     return gain
+
+
+def binomial_bald(fractions: ArrayLike, votes: int) -> Floats:
+    """Mutual information of a yes/no question whose samples are fractions without a spread.
+
+    As for the Bayesian networks of Walmsley et al. 2020 (arXiv:1905.07424), where `EPSILON` keeps
+    the logarithm of impossible counts finite.
+
+    Parameters
+    ----------
+    fractions : array of shape (images, samples)
+        Of "yes", each sample's.
+    votes : int
+
+    Returns
+    -------
+    array of shape (images,)
+        In nats.
+    """
+    rho = np.asarray(fractions, dtype=np.float64)
+    k = np.arange(votes + 1)
+    ways = gammaln(votes + 1) - gammaln(k + 1) - gammaln(votes - k + 1)
+    log_p = ways + xlogy(k, rho[..., None]) + xlog1py(votes - k, -rho[..., None])
+    p = np.exp(log_p)
+    gain: Floats = _entropy_with_epsilon(p.mean(1)) - _entropy_with_epsilon(p).mean(1)
+    return gain
+
+
+def _entropy_with_epsilon(probabilities: Floats) -> Floats:
+    result: Floats = -(probabilities * np.log(probabilities + EPSILON)).sum(-1)
+    return result
 
 
 def log_dirichlet_multinomial(alphas: Floats, votes: int) -> Floats:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from zooassist_plugin.bundled import bundled_folders
+from zooassist_plugin.calibration import NO_CALIBRATION, Calibration
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import (
     CARD_FILE,
@@ -189,8 +190,14 @@ def _match_shape(role: str, expected: tuple[int | str, ...], tensor: GraphTensor
         )
 
 
-def card_for(onnx_bytes: bytes, *, preprocessing: Preprocessing, **fields: object) -> ModelCard:
-    """Make the card of a graph: digest and version follow from its bytes and preprocessing.
+def card_for(
+    onnx_bytes: bytes,
+    *,
+    preprocessing: Preprocessing,
+    calibration: Calibration = NO_CALIBRATION,
+    **fields: object,
+) -> ModelCard:
+    """Make the card of a graph: digest and version follow from what it computes.
 
     Raises
     ------
@@ -198,9 +205,13 @@ def card_for(onnx_bytes: bytes, *, preprocessing: Preprocessing, **fields: objec
         When the other fields of `ModelCard` don't make a card.
     """
     digest = hashlib.sha256(onnx_bytes).hexdigest()
-    version = model_version(digest, preprocessing)
+    made = {
+        "sha256": digest,
+        "version": model_version(digest, preprocessing, calibration),
+        "preprocessing": preprocessing,
+        "calibration": calibration,
+    }
     try:
-        made = {"sha256": digest, "version": version, "preprocessing": preprocessing}
         return ModelCard.model_validate(fields | made)
     except ValidationError as error:
         raise BadInput(f"model card: {first_problem(error)}") from error

@@ -37,7 +37,7 @@ class VoteSummary:
     uncertainty: Floats
 
 
-def summarise(concentrations: NDArray[np.float32], schema: LabelSchema) -> VoteSummary:
+def summarise(concentrations: NDArray[np.floating], schema: LabelSchema) -> VoteSummary:
     """Summarise a model's output.
 
     Parameters

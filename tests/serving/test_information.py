@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from zooassist_serving import information
-from zooassist_serving.information import bald, log_dirichlet_multinomial
+from zooassist_serving.information import bald, binomial_bald, log_dirichlet_multinomial
 
 CLOSE = np.array([[[8, 2, 1.5], [4, 5, 1.5]]])
 OPPOSITE = np.array([[[100.0, 1, 1], [1, 100, 1]]])
@@ -53,3 +53,19 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     whole = bald(alphas, 6)
     monkeypatch.setattr(information, "MAX_TABLE", 300)
     np.testing.assert_allclose(bald(alphas, 6), whole)
+
+
+@pytest.mark.parametrize(("votes", "expected"), [(5, 0.529439), (40, 0.693113)])
+def test_binomial_check_values(votes, expected):
+    assert binomial_bald([[0.2, 0.8]], votes)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_equal_fractions_teach_nothing_and_sure_ones_are_finite():
+    np.testing.assert_allclose(binomial_bald([[0.3] * 4, [1.0] * 4, [0.0] * 4], 7), 0, atol=1e-9)
+    assert binomial_bald([[0.0, 1.0]], 7)[0] == pytest.approx(np.log(2))
+
+
+def test_sharp_concentrations_come_to_the_binomial():
+    rho = np.array([[0.2, 0.5, 0.8]])
+    sharp = 1e8 * np.stack([rho, 1 - rho], axis=-1)
+    np.testing.assert_allclose(bald(sharp, 12), binomial_bald(rho, 12), atol=1e-5)

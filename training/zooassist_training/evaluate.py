@@ -128,7 +128,7 @@ def score(predicted: Floats, observed: Floats, schema: LabelSchema) -> Scores:
     """
     asked = proportion_asked(observed, schema)
     questions = {
-        question.name: _score_question(
+        question.name: score_question(
             predicted[:, schema.slices[question.name]],
             observed[:, schema.slices[question.name]],
             asked[:, place],
@@ -145,7 +145,16 @@ def score(predicted: Floats, observed: Floats, schema: LabelSchema) -> Scores:
     )
 
 
-def _score_question(predicted: Floats, observed: Floats, asked: Floats) -> QuestionScore:
+def score_question(predicted: Floats, observed: Floats, asked: Floats) -> QuestionScore:
+    """Score one question.
+
+    Parameters
+    ----------
+    predicted, observed : arrays of shape (galaxies, answers)
+        Fractions among those asked; observed ones all 0 where nobody was.
+    asked : array of shape (galaxies,)
+        Proportion of the volunteers that were led to the question.
+    """
     counted = (asked > ASKED_MORE_THAN) & (observed.sum(1) > 0)
     right = predicted[counted].argmax(1) == observed[counted].argmax(1)
     confident = observed[counted].max(1, initial=0.0) > CONFIDENT_MORE_THAN

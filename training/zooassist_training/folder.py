@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zooassist_exporters.training_set import TrainingSet
 from zooassist_plugin import __version__
+from zooassist_plugin.calibration import NO_CALIBRATION, Calibration
 from zooassist_plugin.model_card import Preprocessing, TensorSpec, TrainingSetReference
 from zooassist_serving.model_folder import ModelFolder, card_for, write_model_folder
 from zooassist_training.evaluate import Scores
@@ -40,6 +41,7 @@ def write_votes_model(
     parity: float,
     out: Path,
     *,
+    calibration: Calibration = NO_CALIBRATION,
     overwrite: bool = False,
 ) -> ModelFolder:
     """Write the model folder; it appears whole or not at all.
@@ -53,6 +55,7 @@ def write_votes_model(
     card = card_for(
         onnx_bytes,
         preprocessing=preprocessing,
+        calibration=calibration,
         name=recipe.name,
         kind="votes",
         inputs=(TensorSpec(name="image", dtype="uint8", shape=("batch", side, side, 3)),),

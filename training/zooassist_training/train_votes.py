@@ -16,23 +16,21 @@ from numpy.typing import NDArray
 from zooassist_exporters.splits import Split
 from zooassist_exporters.training_set import read_training_set
 from zooassist_plugin.errors import BadInput, ItemFailed
-from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.model_card import NAME_PATTERN
 from zooassist_plugin.output_paths import check_folder_takes_files
 from zooassist_serving.model_folder import ModelFolder, check_model_place
 from zooassist_training.augment import with_margin
 from zooassist_training.datasets import LabelledImages, channel_statistics, read_labelled_images
-from zooassist_training.evaluate import Scores, fractions_of_votes, score
+from zooassist_training.evaluate import Scores
+from zooassist_training.evaluation.after_training import calibrate_and_score
 from zooassist_training.fit import fit
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.folder import write_votes_model
-from zooassist_training.networks import VotesNetwork
 from zooassist_training.onnx_export import check_parity, export_onnx
 from zooassist_training.start import start_of
 
 log = logging.getLogger(__name__)
 PARITY_IMAGES = 500
-PREDICT_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class Trained:
     images, without_votes : int
         Images trained on, and subjects left out because nobody answered.
     test : Scores
-        On the test split.
+        On the test split, calibrated.
     parity : float
         Largest relative difference between the graph and PyTorch.
     carried_over, started_new : tuple of str
@@ -157,9 +155,20 @@ def train_votes(
     fitted = fit(start.network, data.schema, training, validation, recipe.fit, checkpoints)
     onnx_bytes = export_onnx(fitted.network)
     parity = check_parity(fitted.network, onnx_bytes, _probes(parts, preprocessing.size))
-    scores = _score(fitted.network, test, data.schema)
+    calibration, scores = calibrate_and_score(
+        onnx_bytes, validation, test, data.schema, recipe.fit.threads
+    )
     folder = write_votes_model(
-        onnx_bytes, recipe, fitted, data, preprocessing, scores, parity, out, overwrite=overwrite
+        onnx_bytes,
+        recipe,
+        fitted,
+        data,
+        preprocessing,
+        scores,
+        parity,
+        out,
+        calibration=calibration,
+        overwrite=overwrite,
     )
     return Trained(
         folder=folder,
@@ -188,19 +197,3 @@ def _probes(parts: tuple[LabelledImages, ...], side: int) -> NDArray[np.uint8]:
     images = next(part for part in reversed(parts) if len(part)).images[:PARITY_IMAGES]
     edge = (images.shape[1] - side) // 2  # training images have a margin
     return np.ascontiguousarray(images[:, edge : edge + side, edge : edge + side])
-
-
-def predict_concentrations(network: VotesNetwork, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return concentrations of shape (images, label columns), averaged over the samples."""
-    network.eval()
-    parts = [np.zeros((0, network.spec.answers))]
-    with torch.no_grad():
-        for start in range(0, len(images), PREDICT_BATCH):
-            batch = torch.from_numpy(np.array(images[start : start + PREDICT_BATCH]))
-            parts.append(network(batch)[0].mean(1).double().numpy())
-    return np.concatenate(parts)
-
-
-def _score(network: VotesNetwork, test: LabelledImages, schema: LabelSchema) -> Scores:
-    predicted = fractions_of_votes(predict_concentrations(network, test.images), schema)
-    return score(predicted, fractions_of_votes(test.counts, schema), schema)

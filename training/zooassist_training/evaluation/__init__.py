@@ -1,0 +1,1 @@
+"""How good is a model, and is it as sure as it should be? The parts of `zooassist evaluate`."""

@@ -1,0 +1,197 @@
+"""The command `zooassist evaluate`: figures, a page to look at, and a calibration."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.output_paths import check_folder_takes_files, check_output_file
+from zooassist_plugin.progress import progress
+
+if TYPE_CHECKING:
+    from zooassist_training.evaluation.metrics import Metrics
+    from zooassist_training.evaluation.run import Evaluation
+
+REPORT, METRICS = "report.html", "metrics.json"
+
+
+class _Pair(click.ParamType[tuple[str, str]]):
+    name = "KEY=VALUE"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Read ``natural_mix=1``."""
+        if isinstance(value, tuple):
+            return value
+        key, sign, wanted = str(value).partition("=")
+        if not key or not sign:
+            self.fail(f"expected KEY=VALUE, got {value!r}", param, ctx)
+        return key, wanted
+
+
+@click.command(
+    short_help="Measure a model on a training set.",
+    epilog="""\b
+Examples:
+  zooassist evaluate galaxy-zoo training-set --out evaluation
+  zooassist evaluate galaxy-zoo training-set --where natural_mix=1 --out report.html
+  zooassist evaluate models/first training-set --fit-calibration --out-model models/calibrated""",
+)
+@click.argument("model")
+@click.argument("training_set", type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test", "all"]),
+    default="test",
+    show_default=True,
+    help="Subjects to measure on.",
+)
+@click.option(
+    "--where",
+    type=_Pair(),
+    multiple=True,
+    help="Only subjects with this in their metadata; may be repeated.",
+)
+@click.option(
+    "--map",
+    "overrides",
+    type=_Pair(),
+    multiple=True,
+    help="TASK=QUESTION: the set's task that means this question of the model.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Folder for report.html and metrics.json, or the name of the page.",
+)
+@click.option(
+    "--fit-calibration", is_flag=True, help="Fit a calibration on the validation split, and use it."
+)
+@click.option(
+    "--out-model",
+    type=click.Path(path_type=Path),
+    help="Write the model with the fitted calibration as this new folder.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the model folder --out-model.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: all cores.")
+def evaluate(out: Path, out_model: Path | None, overwrite: bool, **options: Any) -> None:  # noqa: ANN401 - see _votes
+    """Compare what MODEL predicts for TRAINING_SET with what its volunteers answered.
+
+    Writes a page to look at and every figure as JSON: accuracy per question (all, and confident
+    answers), errors of vote fractions, likelihood of the votes, coverage, reliability, confusion,
+    results by number of votes, best and worst subjects. MODEL is a folder or a bundled name.
+
+    Questions are matched by their words. Exit code 1: some images could not be used, and are named.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if out_model is not None and not options["fit_calibration"]:
+        raise BadInput("--out-model: expected --fit-calibration beside it, to have what to write")
+    page, figures = _places(out)
+    evaluation = _votes(page, figures, out_model, overwrite, **options)
+    for problem in evaluation.problems:
+        click.echo(f"error: {problem}", err=True)
+    if evaluation.problems:
+        raise SystemExit(1)
+
+
+def _places(out: Path) -> tuple[Path, Path]:
+    """Return where the page and the figures go; asked before the work."""
+    if out.suffix.lower() == ".html":
+        check_output_file(out, ".html")
+        figures = METRICS if out.name == REPORT else f"{out.stem}-{METRICS}"
+        return out, out.with_name(figures)
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out}: expected a folder, or a name that ends with .html; found a file")
+    check_folder_takes_files(out)
+    return out / REPORT, out / METRICS
+
+
+def _votes(
+    page: Path,
+    figures: Path,
+    out_model: Path | None,
+    overwrite: bool,
+    *,
+    where: tuple[tuple[str, str], ...],
+    overrides: tuple[tuple[str, str], ...],
+    **options: Any,  # noqa: ANN401 - the fields of Request
+) -> Evaluation:
+    """Evaluate a model that answers questions."""
+    # Imported here: `zooassist evaluate --help` needs neither torch nor onnxruntime.
+    from zooassist_serving.model_folder import check_model_place
+    from zooassist_training.evaluation.calibrated_folder import write_calibrated
+    from zooassist_training.evaluation.record import write_metrics
+    from zooassist_training.evaluation.report.page import write_report
+    from zooassist_training.evaluation.run import Request, evaluate_model
+
+    if out_model is not None:
+        check_model_place(out_model, overwrite=overwrite)
+    with progress() as start:
+        request = Request(where=dict(where), overrides=dict(overrides), **options)
+        evaluation = evaluate_model(request, start)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_metrics(evaluation, figures)
+    write_report(evaluation, page)
+    _say(evaluation)
+    click.echo(f"{page}, {figures}")
+    if out_model is not None:
+        made = write_calibrated(evaluation, out_model, overwrite=overwrite)
+        click.echo(
+            f"{out_model}: model {made.card.name} {made.card.version}, calibrated questions: "
+            f"{len(evaluation.calibration.questions)}"
+        )
+    return evaluation
+
+
+def _say(evaluation: Evaluation) -> None:
+    card, request = evaluation.folder.card, evaluation.request
+    click.echo(
+        f"model {card.name} {card.version} on the split {request.split!r} of "
+        f"{request.training_set}: {evaluation.after.galaxies} subjects"
+    )
+    for line in evaluation.comparison.left_out:
+        click.echo(f"  not compared: {line}")
+    if evaluation.learnt_from == "yes":
+        click.echo("  the model learnt from these subjects: they say nothing of others")
+    if evaluation.learnt_from == "perhaps":
+        click.echo("  the model learnt from this split of another set: are there common subjects?")
+    if evaluation.fitted_on_learnt:
+        click.echo(
+            "  the model learnt from the validation split of another set: with common subjects the "
+            "calibration trusts it too much"
+        )
+    if evaluation.assumed_votes is not None:
+        click.echo(f"  votes are fractions of {evaluation.assumed_votes} assumed volunteers")
+    if evaluation.fit is not None and not evaluation.fit.calibration:
+        click.echo(
+            "  no calibration explains the validation split's votes clearly better than none"
+        )
+    if evaluation.after is not evaluation.before:
+        _table("not calibrated", evaluation.before)
+    _table("calibrated" if evaluation.calibration else "not calibrated", evaluation.after)
+
+
+def _table(title: str, metrics: Metrics) -> None:
+    click.echo(
+        f"{title}: RMSE over cumulative columns {metrics.scores.rmse:.4f}, log-likelihood "
+        f"{metrics.log_likelihood:.3f} per subject"
+    )
+    click.echo(
+        f"  {'question':26} {'subjects':>8} {'accuracy':>8} {'confident':>9} "
+        f"{'MAE':>6} {'RMSE':>6} {'coverage error at 80 %':>22}"
+    )
+    for each in metrics.questions:
+        at_80 = each.coverage.level(0.8)
+        click.echo(
+            f"  {each.name:26} {each.score.galaxies:8} {each.score.accuracy:8.3f} "
+            f"{each.score.confident_accuracy:9.3f} {each.error.mean_absolute:6.3f} "
+            f"{each.error.root_mean_square:6.3f} {at_80.error_points:+12.1f} ± "
+            f"{100 * at_80.standard_error:.1f} points{'  (few)' if each.few else ''}"
+        )

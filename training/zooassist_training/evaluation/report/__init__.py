@@ -1,0 +1,1 @@
+"""The page of `zooassist evaluate`: one HTML file with everything in it."""
