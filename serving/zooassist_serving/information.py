@@ -13,7 +13,6 @@ from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
 
 from zooassist_serving.posteriors import Floats, checked_concentrations, entropy
 
@@ -68,32 +67,64 @@ def _bald_of_equal_votes(alphas: Floats, votes: int) -> Floats:
 
 
 def _information(alphas: Floats, votes: int) -> Floats:
-    p = np.exp(log_dirichlet_multinomial(alphas, votes))
-    gain: Floats = entropy(p.mean(1)) - entropy(p).mean(1)
+    """Enumerate the compositions for the mean; one sample's entropy needs its answers alone.
+
+    With p(k) = c Π_a w_a(k_a) it is H = −ln c − Σ_a E[ln w_a(k_a)], and every k_a by itself is
+    beta-binomial.
+    """
+    images, samples, _ = alphas.shape
+    by_answer = np.ascontiguousarray(alphas.transpose(2, 0, 1)).reshape(-1, images * samples)
+    total = by_answer.sum(0)
+    ways, scale = _ways(by_answer, votes), 1.0 / _ways(total[None], votes)[0, -1]
+    weighted = (_products(ways, votes) * scale).reshape(-1, images, samples)
+    mean = np.ascontiguousarray(weighted.sum(2).T) / samples
+    counts = _ways(total - by_answer, votes)[:, ::-1]
+    counts *= ways
+    counts *= np.log(ways)
+    own = -np.log(scale) - counts.sum((0, 1)) * scale
+    gain: Floats = entropy(mean) - own.reshape(images, samples).mean(1)
     return gain
 
 
-def log_dirichlet_multinomial(alphas: Floats, votes: int) -> Floats:
-    """Log probability of every composition of `votes` over the answers.
+def dirichlet_multinomial(alphas: Floats, votes: int) -> Floats:
+    """Probability of every composition of `votes` over the answers.
 
-    ln Γ(k + α) − ln Γ(α) is needed for few integers k only, so it is a running sum of ln(α + j)
-    looked up per composition: no Γ function per composition.
+    Parameters
+    ----------
+    alphas : array of shape (answers, draws)
 
     Returns
     -------
-    array of shape (images, samples, compositions)
+    array of shape (compositions, draws)
     """
-    ks = _compositions(votes, alphas.shape[-1])
-    rising = np.zeros((*alphas.shape, votes + 1))
-    steps = np.log(alphas[..., None] + np.arange(votes))
-    np.cumsum(steps, axis=-1, out=rising[..., 1:])
-    total = alphas.sum(-1)
-    constant = gammaln(votes + 1) + gammaln(total) - gammaln(votes + total)
-    log_p = np.broadcast_to(constant[..., None], (*total.shape, len(ks))).copy()
-    log_p -= gammaln(ks + 1).sum(1)
-    for answer in range(alphas.shape[-1]):
-        log_p += rising[..., answer, :][..., ks[:, answer]]
-    return log_p
+    total = _ways(alphas.sum(0, keepdims=True), votes)[0, -1]
+    p: Floats = _products(_ways(alphas, votes), votes) / total
+    return p
+
+
+def _ways(alphas: Floats, votes: int) -> Floats:
+    """Γ(α + k) / (Γ(α) k!) for k = 0 … votes: the factors of a Dirichlet-multinomial.
+
+    Numbers of votes are small, so this is a product of (α + j) / (j + 1) and needs no Γ function.
+
+    Returns
+    -------
+    array of shape (answers, votes + 1, draws)
+        Whole rows of draws lie together, so that taking some of them is quick.
+    """
+    ways = np.ones((len(alphas), votes + 1, alphas.shape[1]))
+    for k in range(votes):
+        np.multiply(ways[:, k], (alphas + k) / (k + 1), out=ways[:, k + 1])
+    return ways
+
+
+def _products(ways: Floats, votes: int) -> Floats:
+    """Multiply the answers' factors for every composition; shape (compositions, draws)."""
+    ks = _compositions(votes, len(ways))
+    product: Floats = ways[0][ks[:, 0]]
+    for answer in range(1, len(ways)):
+        product *= ways[answer][ks[:, answer]]
+    return product
 
 
 @lru_cache(maxsize=64)
