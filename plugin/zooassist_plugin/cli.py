@@ -51,6 +51,8 @@ ROOMS = (
 
 # Importable module -> the extra that brings it.
 EXTRAS = {
+    "astropy": "fits",
+    "h5py": "hdf5",
     "flask": "serve",
     "waitress": "serve",
     "werkzeug": "serve",
