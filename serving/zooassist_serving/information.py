@@ -10,14 +10,17 @@ from __future__ import annotations
 import itertools
 from functools import lru_cache
 from math import comb
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zooassist_serving.posteriors import Floats, checked_concentrations, entropy
+from zooassist_serving.posteriors import Floats, checked_concentrations
 
 # More vote compositions than this are not enumerated; see `bald`.
 MAX_COMPOSITIONS = 10_000
+# What a probability may vanish to: its logarithm is finite, and times nothing nothing.
+TINY = 1e-300
 # Numbers held at once while enumerating, about 64 MB.
 MAX_TABLE = 8_000_000
 
@@ -73,16 +76,18 @@ def _information(alphas: Floats, votes: int) -> Floats:
     beta-binomial.
     """
     images, samples, _ = alphas.shape
-    by_answer = np.ascontiguousarray(alphas.transpose(2, 0, 1)).reshape(-1, images * samples)
+    # Draws are ordered by sample, then image: samples add up as whole rows.
+    by_answer = np.ascontiguousarray(alphas.transpose(2, 1, 0)).reshape(-1, images * samples)
     total = by_answer.sum(0)
     ways, scale = _ways(by_answer, votes), 1.0 / _ways(total[None], votes)[0, -1]
-    weighted = (_products(ways, votes) * scale).reshape(-1, images, samples)
-    mean = np.ascontiguousarray(weighted.sum(2).T) / samples
+    products = _products(ways, votes, scale / samples)
+    mean = products.reshape(-1, samples, images).sum(1)
+    mixed = -(mean * np.log(np.maximum(mean, TINY))).sum(0)
     counts = _ways(total - by_answer, votes)[:, ::-1]
     counts *= ways
-    counts *= np.log(ways)
+    counts *= np.log(np.maximum(ways, TINY))
     own = -np.log(scale) - counts.sum((0, 1)) * scale
-    gain: Floats = entropy(mean) - own.reshape(images, samples).mean(1)
+    gain: Floats = mixed - own.reshape(samples, images).mean(0)
     return gain
 
 
@@ -97,9 +102,8 @@ def dirichlet_multinomial(alphas: Floats, votes: int) -> Floats:
     -------
     array of shape (compositions, draws)
     """
-    total = _ways(alphas.sum(0, keepdims=True), votes)[0, -1]
-    p: Floats = _products(_ways(alphas, votes), votes) / total
-    return p
+    scale = 1.0 / _ways(alphas.sum(0, keepdims=True), votes)[0, -1]
+    return _products(_ways(alphas, votes), votes, scale)
 
 
 def _ways(alphas: Floats, votes: int) -> Floats:
@@ -118,13 +122,39 @@ def _ways(alphas: Floats, votes: int) -> Floats:
     return ways
 
 
-def _products(ways: Floats, votes: int) -> Floats:
-    """Multiply the answers' factors for every composition; shape (compositions, draws)."""
-    ks = _compositions(votes, len(ways))
-    product: Floats = ways[0][ks[:, 0]]
-    for answer in range(1, len(ways)):
-        product *= ways[answer][ks[:, answer]]
+def _products(ways: Floats, votes: int, scale: Floats) -> Floats:
+    """Multiply the answers' factors for every composition; shape (compositions, draws).
+
+    What half of the answers contribute is shared by many compositions and made once.
+    """
+    halves = _halves(votes, len(ways))
+    parts = []
+    for answers, ks, _ in halves:
+        part: Floats = ways[answers[0]][ks[:, 0]]
+        for place, answer in enumerate(answers[1:], start=1):
+            part *= ways[answer][ks[:, place]]
+        parts.append(part)
+    parts[0] *= scale
+    product: Floats = parts[0][halves[0][2]]
+    for part, half in zip(parts[1:], halves[1:], strict=True):
+        product *= part[half[2]]
     return product
+
+
+Half: TypeAlias = tuple[range, NDArray[np.int64], NDArray[np.intp]]
+
+
+@lru_cache(maxsize=256)
+def _halves(votes: int, answers: int) -> tuple[Half, ...]:
+    """Split the compositions: which answers, how they may share votes, which of that each has."""
+    ks = _compositions(votes, answers)
+    middle = answers // 2
+    halves = []
+    for part in (range(middle), range(middle, answers)):
+        if part:
+            own, which = np.unique(ks[:, part.start : part.stop], axis=0, return_inverse=True)
+            halves.append((part, own, which.reshape(-1)))
+    return tuple(halves)
 
 
 @lru_cache(maxsize=64)

@@ -17,6 +17,7 @@ dissenting sample of twenty at 5 %, everything in the gap is a quantile.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -134,14 +135,16 @@ def _cells(
     sums = np.stack([weight, weight * a32, weight * c32], axis=1) @ density
     mass = sums[:, 0] * step  # density of the mixture times width
     change = (sums[:, 1] - x * sums[:, 2]) * step**2
-    function = _distribution(mass, change, (below * weight).sum(1, dtype=np.float64))
-    rows = np.arange(len(a))
+    function = np.concatenate([mass, change], axis=1) @ _cumulation(points)
+    function += (below * weight).sum(1, dtype=np.float64)[:, None]
     ends = [function[:, 0], function[:, -1], x[:, 0], rest[:, -1]]
     cells = []
     for level in levels:
-        left = np.clip((function < level).sum(1) - 1, 0, points - 2)
-        at_ends = [part[rows, i] for part in (function, mass, change) for i in (left, left + 1)]
-        cells.append(np.stack([z[rows, left], step[:, 0], *at_ends, *ends]))
+        left = (function[:, 1:-1] >= level).argmax(1)
+        left[function[:, -2] < level] = points - 2
+        left += np.arange(0, function.size, points)
+        at_ends = [part.take(i) for part in (function, mass, change) for i in (left, left + 1)]
+        cells.append(np.stack([z.take(left), step[:, 0], *at_ends, *ends]))
     return cells
 
 
@@ -153,14 +156,24 @@ def _tail(edge: Singles, a: Singles, c: Singles, b: Singles, x: Singles) -> Sing
     return tail
 
 
-def _distribution(mass: Floats, change: Floats, below: Floats) -> Floats:
-    """Cumulate over the grid; a trapezium sum with the corrections at both of its ends."""
-    function = np.cumsum(mass, axis=1) - (mass[:, :1] + mass) / 2 + below[:, None]
-    function -= (change - change[:, :1]) / 12
-    bend = change[:, 2:] - 2 * change[:, 1:-1] + change[:, :-2]
-    function[:, 1:-1] += bend / 720
-    function[:, 1:] -= bend[:, :1] / 720
-    return function
+@lru_cache(maxsize=len(GRIDS))
+def _cumulation(points: int) -> Floats:
+    """Return the matrix that cumulates (mass, change) over the grid: (2 points, points).
+
+    A trapezium sum with the corrections of Euler and Maclaurin at both of its ends; the third
+    derivative is the second difference of the first.
+    """
+    steps = np.triu(np.ones((points, points)))
+    steps[0] = 0.5
+    np.fill_diagonal(steps, 0.5)
+    steps[0, 0] = 0.0
+    ends = -np.eye(points) / 12
+    ends[0] += 1 / 12
+    inner = np.arange(1, points - 1)
+    for shift, factor in ((-1, 1), (0, -2), (1, 1)):
+        ends[inner + shift, inner] += factor / 720
+        ends[1 + shift, 1:] -= factor / 720
+    return np.concatenate([steps, ends])
 
 
 def _inverted(cells: Floats, level: float) -> Floats:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from zooassist_plugin import media
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
 from zooassist_plugin.progress import stages
@@ -95,10 +94,8 @@ Examples:
 )
 @click.option(
     "--max-bytes",
-    default=media.MAX_MEDIA_BYTES,
-    show_default=True,
     type=click.IntRange(1),
-    help="Larger files are not fetched from URLs.",
+    help="Larger files are not fetched from URLs. Default: 100 MiB.",
 )
 @click.option(
     "--max-pixels",
@@ -121,7 +118,7 @@ def predict(
     threads: int | None,
     device: str,
     fetchers: int,
-    max_bytes: int,
+    max_bytes: int | None,
     max_pixels: int,
 ) -> None:
     """Predict IMAGES with MODEL (a model folder or a bundled name).

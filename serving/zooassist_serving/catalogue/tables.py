@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -222,7 +221,7 @@ def _as_bytes(column: pa.Array) -> pa.Array:
         column = column.dictionary_decode()
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         return column
-    return pc.cast(pc.cast(column, pa.string()), pa.binary())
+    return column.cast(pa.string()).cast(pa.binary())
 
 
 def _one_line(error: BaseException) -> str:

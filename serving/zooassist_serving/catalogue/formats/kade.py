@@ -75,15 +75,15 @@ class KadeFormat(Format):
                 alphas = concentrations_of(part, len(schema.columns))[:, :, where]
                 flat = alphas.reshape(-1, 1, alphas.shape[2])
                 chances = probability_at_least(flat, bound)[:, featured].reshape(alphas.shape[:2])
-                listed = alphas.astype(float).tolist()
-                for key, chance, values in zip(
-                    keys_of(part), chances.tolist(), listed, strict=True
-                ):
+                listed: list[list[list[float]]] = alphas.astype(float).tolist()
+                by_key = zip(keys_of(part), chances, listed, strict=True)
+                for key, chance, values in by_key:
                     if key in seen:
                         repeated += 1
                         continue
                     by_sample = {
-                        str(i): each for i, each in enumerate(zip(chance, values, strict=True))
+                        str(i): pair
+                        for i, pair in enumerate(zip(chance.tolist(), values, strict=True))
                     }
                     comma = b"," if seen else b""
                     file.write(comma + orjson.dumps(key) + b":" + orjson.dumps(by_sample))

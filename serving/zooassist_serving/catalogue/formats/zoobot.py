@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from zooassist_plugin.errors import BadInput, MissingExtra
@@ -59,10 +58,12 @@ class ZoobotCsvFormat(_ZoobotFormat):
 
 def _cells(values: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> pa.Array:
     """Return one column: numbers, or JSON lists of numbers."""
+    import pyarrow.compute as pc
+
     rows, samples = values.shape
     if samples == 1:
         return pa.array(np.ascontiguousarray(values[:, 0]))
-    words = pc.cast(pa.array(np.ascontiguousarray(values).reshape(-1)), pa.string())
+    words = pa.array(np.ascontiguousarray(values).reshape(-1)).cast(pa.string())
     offsets = pa.array(np.arange(0, rows * samples + 1, samples, dtype=np.int32))
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, words), ", ")
     return pc.binary_join_element_wise("[", joined, "]", "")
