@@ -128,8 +128,9 @@ def predict(
     that fails is a row with an error; then the exit code is 1. A run that was stopped goes on where
     it was when it is started again.
     """
-    # Pillow remarks on odd metadata; what matters becomes an error of its image.
-    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    # Readers remark on odd metadata; what matters becomes an error of its image.
+    for reader in ("PIL", "astropy"):
+        warnings.filterwarnings("ignore", category=UserWarning, module=reader)
     kind = format_for(out, form)
     if out.exists() and not overwrite:
         raise BadInput(f"{out}: exists already; replace it with --overwrite, or name another file")

@@ -25,6 +25,8 @@ from zooassist_plugin.output_paths import writing
 ENCODING: Final = {"encoding-type": "zooassist-catalogue-parts", "encoding-version": "0.1.0"}
 STATE_FILE: Final = "state.json"
 LOCK_FILE: Final = "lock"
+# Is there from just before the output appears: with the output, the parts are of no use any more.
+JOINED_FILE: Final = "joined"
 PART_SUFFIX: Final = ".arrow"
 RESTART: Final = "run again with --restart to throw the earlier run away, or choose another --out"
 
@@ -99,8 +101,10 @@ class Parts:
         return index in self._done
 
     def _take_up(self) -> None:
-        state = self.folder / STATE_FILE
-        if self._resume is False:
+        state, joined = self.folder / STATE_FILE, self.folder / JOINED_FILE
+        is_old = joined.exists() and self._out.exists()
+        joined.unlink(missing_ok=True)
+        if self._resume is False or is_old:
             for path in self.folder.glob(f"*{PART_SUFFIX}*"):
                 path.unlink()
             state.unlink(missing_ok=True)
@@ -195,8 +199,21 @@ class Parts:
         for index in sorted(self._done):
             yield _read(self._done[index])
 
+    def publish(self, finished: Path) -> None:
+        """Put the output in its place and take the parts away.
+
+        Parameters
+        ----------
+        finished : Path
+            The output under its temporary name.
+        """
+        with writing(self._out):
+            (self.folder / JOINED_FILE).touch()
+            finished.replace(self._out)
+        self.remove()
+
     def remove(self) -> None:
-        """Take the folder away: the output is there."""
+        """Take the folder away."""
         self._done.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 

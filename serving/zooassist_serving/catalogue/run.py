@@ -198,10 +198,9 @@ def join(
         temporary = temporary_beside(out)
         try:
             remarks = form.write(counted, temporary)
-            temporary.replace(out)
+            parts.publish(temporary)
         finally:
             temporary.unlink(missing_ok=True)
-    parts.remove()
     if counted.repeated:
         remarks.append(
             f"{counted.repeated} of {counted.rows} rows name an image that came before; each was "
