@@ -37,7 +37,7 @@ DOORS: dict[str, Door] = {
     "export": Door("zooassist_exporters.command:export", "Classifications to training sets."),
     "train": Door("zooassist_training.command:train", "Training set to model folder."),
     "model": Door("zooassist_serving.model_command:model", "Inspect and verify model folders."),
-    "predict": Door("zooassist_serving.predict_command:predict", "Predict local images."),
+    "predict": Door("zooassist_serving.predict_command:predict", "Predict images into a table."),
     "serve": Door("zooassist_serving.http.command:serve", "Serve models over HTTP."),
 }
 

@@ -214,3 +214,16 @@ def test_without_h5py_the_pip_command_is_named(tiny_folder, table, tmp_path, mon
     assert isinstance(result.exception, MissingExtra)
     assert 'pip install "zooassist[hdf5]"' in str(result.exception)
     assert not (tmp_path / ".p.hdf5.parts").exists()
+
+
+def test_a_model_that_answers_no_questions_is_refused_before_any_work(
+    tmp_path, make_onnx, make_card, table
+):
+    from zooassist_serving.model_folder import write_model_folder
+
+    data = make_onnx()
+    card = make_card(data, kind="embedding", label_schema=None)
+    folder = write_model_folder(data, card, tmp_path / "features")
+    result = run(folder, table, tmp_path / "p.parquet")
+    assert "expected a model that answers questions" in str(result.exception)
+    assert not (tmp_path / ".p.parquet.parts").exists()

@@ -50,6 +50,7 @@ class Format:
 
     def __init__(self, card: ModelCard, options: Options) -> None:
         self.card, self.options = card, options
+        card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
         self.check()
 
     def check(self) -> None:
