@@ -18,6 +18,7 @@ from zooassist_plugin.proposals import Proposal
 from zooassist_plugin.shapes import Ellipse
 from zooassist_plugin.workflow import Workflow
 from zooassist_serving.model_folder import ModelFolder
+from zooassist_serving.outline import outline_ellipse
 from zooassist_serving.predictions import Prediction
 from zooassist_serving.preprocessing import MAX_PIXELS, Rgb, decode_image, prepare
 from zooassist_serving.proposer import propose_answers
@@ -238,14 +239,12 @@ class DataPlane:
             return _Look(item, error=f"cannot be read: {reason}; check that it is there")
         except ZooassistError as error:
             return _Look(item, error=str(error))
-        found = None
-        if outline:
-            # Imported here: what only predicts, predicts sooner without scipy's image filters.
-            from zooassist_serving.outline import outline_ellipse
-
-            found = outline_ellipse(image)
-        size = (image.shape[1], image.shape[0])
-        return _Look(item, prepared=prepare(image, spec), size=size, outline=found)
+        return _Look(
+            item,
+            prepared=prepare(image, spec),
+            size=(image.shape[1], image.shape[0]),
+            outline=outline_ellipse(image) if outline else None,
+        )
 
     def _run_graph(
         self, card: ModelCard, looks: Sequence[_Look]
