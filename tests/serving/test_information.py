@@ -53,3 +53,18 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     whole = bald(alphas, 6)
     monkeypatch.setattr(information, "MAX_TABLE", 300)
     np.testing.assert_allclose(bald(alphas, 6), whole)
+
+
+@pytest.mark.parametrize("answers", [2, 3, 4, 7])
+@pytest.mark.parametrize("votes", [1, 6])
+def test_it_is_the_definition_written_out(answers, votes):
+    alphas = 10 ** np.random.default_rng(answers).uniform(-2.5, 2.5, (5, 8, answers))
+    ways = [k for k in np.ndindex(*[votes + 1] * answers) if sum(k) == votes]
+    p = np.array(
+        [
+            [stats.dirichlet_multinomial.pmf(ways, sample, votes) for sample in image]
+            for image in alphas
+        ]
+    )
+    expected = stats.entropy(p.mean(1), axis=-1) - stats.entropy(p, axis=-1).mean(1)
+    np.testing.assert_allclose(bald(alphas, votes), expected, atol=1e-10)

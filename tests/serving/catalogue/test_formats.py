@@ -113,8 +113,7 @@ def test_kade_json(folder, table, tmp_path, concentrations, bound):
     assert content["schema"]["version"] == 1
     assert content["schema"]["type"] == "zooniverse/subject_assistant"
     assert content["schema"]["data"]["model_version"] == folder.card.version
-    # The objects have ids of their own; without that column the subject's id would be the key.
-    assert list(content["data"]) == ["J0", "J1", "J2", "J3", "J4"]
+    assert list(content["data"]) == ["100", "101", "102", "103", "104"]
     expected = concentrations(folder)[:, :, :3].astype(float)
     for rows, samples in zip(expected, content["data"].values(), strict=True):
         assert list(samples) == [str(i) for i in range(len(rows))]

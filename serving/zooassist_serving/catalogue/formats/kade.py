@@ -76,7 +76,13 @@ class KadeFormat(Format):
                 flat = alphas.reshape(-1, 1, alphas.shape[2])
                 chances = probability_at_least(flat, bound)[:, featured].reshape(alphas.shape[:2])
                 listed: list[list[list[float]]] = alphas.astype(float).tolist()
-                by_key = zip(keys_of(part), chances, listed, strict=True)
+                # Subjects are what KaDE moves, whatever a table calls its galaxies.
+                subjects = part.column("subject_id").to_pylist()
+                keys = [
+                    name if subject is None else str(subject)
+                    for subject, name in zip(subjects, keys_of(part), strict=True)
+                ]
+                by_key = zip(keys, chances, listed, strict=True)
                 for key, chance, values in by_key:
                     if key in seen:
                         repeated += 1
