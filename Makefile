@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-galaxy-zoo bench-masks-consensus train-galaxy-zoo clean
+.PHONY: help install demo test lint format bench bench-galaxy-zoo bench-masks-consensus bench-catalogue train-galaxy-zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +60,9 @@ bench: bench-galaxy-zoo bench-masks-consensus  ## every benchmark
 
 bench-galaxy-zoo: $(VENV)/.installed  ## the bundled galaxy model on galaxies it never saw
 	$(BIN)/python benchmarks/galaxy_zoo.py --data $(DATA)/galaxies
+
+bench-catalogue: $(VENV)/.installed  ## a catalogue of 20,000 galaxies beside the graph alone
+	$(BIN)/python benchmarks/catalogue.py --data $(DATA)/galaxies_pool
 
 bench-masks-consensus: $(VENV)/.installed  ## consensus masks against experts' gold standard
 	$(BIN)/python benchmarks/masks_consensus.py --data $(DATA)

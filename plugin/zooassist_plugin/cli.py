@@ -40,7 +40,7 @@ DOORS: dict[str, Door] = {
         "zooassist_training.evaluation.command:evaluate", "Measure a model on a training set."
     ),
     "model": Door("zooassist_serving.model_command:model", "Inspect and verify model folders."),
-    "predict": Door("zooassist_serving.predict_command:predict", "Predict local images."),
+    "predict": Door("zooassist_serving.predict_command:predict", "Predict images into a table."),
     "serve": Door("zooassist_serving.http.command:serve", "Serve models over HTTP."),
 }
 
@@ -54,6 +54,8 @@ ROOMS = (
 
 # Importable module -> the extra that brings it.
 EXTRAS = {
+    "astropy": "fits",
+    "h5py": "hdf5",
     "flask": "serve",
     "waitress": "serve",
     "werkzeug": "serve",

@@ -15,7 +15,9 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -41,6 +43,20 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+class Stretch(_Record):
+    """How measured values (FITS) become 8 bits: arcsinh(q v), then percentiles to 0 and 255."""
+
+    q: float = Field(default=1.0, gt=0)
+    low: float = Field(default=0.0, ge=0, lt=100)
+    high: float = Field(default=99.7, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Stretch:
+        if self.low >= self.high:
+            raise ValueError(f"low: expected less than high, got {self.low} and {self.high}")
+        return self
+
+
 class Preprocessing(_Record):
     """How image bytes become the graph's input; part of the model's version.
 
@@ -52,11 +68,22 @@ class Preprocessing(_Record):
         Side of the centred square that is kept, as a fraction of the image's shorter side.
     resample : str
         Pillow filter; Lanczos is antialiased and gives the same bytes on every platform.
+    stretch : Stretch
+        For FITS images. Written, and part of the version, only where it is not the default: models
+        that were made before there was a choice keep their version.
     """
 
     size: int = Field(ge=8, le=8192)
     crop: float = Field(default=1.0, gt=0, le=1)
     resample: Literal["lanczos"] = "lanczos"
+    stretch: Stretch = Stretch()
+
+    @model_serializer(mode="wrap")
+    def _without_default_stretch(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        if self.stretch == Stretch():
+            del content["stretch"]
+        return content
 
 
 class TensorSpec(_Record):

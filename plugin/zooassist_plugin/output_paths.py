@@ -16,15 +16,15 @@ from zooassist_plugin.errors import BadInput
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def check_output_file(path: Path, suffix: str) -> None:
+def check_output_file(path: Path, suffix: str, *others: str) -> None:
     """Refuse what could not become the file at the end of the work.
 
     Writing ends with a rename, which would replace a device or a pipe by a file.
 
     Parameters
     ----------
-    suffix : str
-        That the name has to end with, such as ``.parquet``.
+    suffix, *others : str
+        That the name has to end with, such as ``.parquet``; any one of them.
 
     Raises
     ------
@@ -32,16 +32,17 @@ def check_output_file(path: Path, suffix: str) -> None:
         When the path is ``-``, has another suffix, is there and no file, or its folder is missing
         or takes no files.
     """
-    remedy = f"name a file that ends with {suffix}"
+    ending = " or ".join((suffix, *others))
+    remedy = f"name a file that ends with {ending}"
     if str(path) == "-":
-        raise BadInput(f"-: {suffix} cannot be written to standard output; {remedy}")
+        raise BadInput(f"-: {ending} cannot be written to standard output; {remedy}")
     with writing(path):
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "a device, pipe or socket"
             raise BadInput(f"{path}: expected a file to write, found {kind}; {remedy}")
-        if path.suffix.lower() != suffix:
+        if path.suffix.lower() not in (suffix, *others):
             raise BadInput(
-                f"{path}: expected a name that ends with {suffix}, which is what is written; "
+                f"{path}: expected a name that ends with {ending}, which is what is written; "
                 f"name it {path.stem}{suffix}"
             )
         if not path.parent.is_dir():

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain, islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zooassist_plugin.errors import BadInput, ZooassistError
 from zooassist_plugin.label_match import LabelMatch
@@ -23,9 +24,10 @@ from zooassist_serving.predictions import Prediction
 from zooassist_serving.preprocessing import MAX_PIXELS, Rgb, decode_image, prepare
 from zooassist_serving.proposer import propose_answers
 from zooassist_serving.runtime import OnnxRuntime, usable_cores
-from zooassist_serving.vote_summary import summarise
+from zooassist_serving.vote_summary import VoteSummary, summarise
 
 BATCH_SIZE = 32
+NOT_FINITE = "the model's answer is not finite; report this image to its author"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,25 @@ class _Look:
     size: tuple[int, int] | None = None
     outline: Ellipse | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a graph answered for some items, before anything is made of it.
+
+    Attributes
+    ----------
+    errors : tuple of (str or None)
+        One per item: why it has no answer.
+    concentrations : array of shape (answered, samples, columns)
+        Positive and finite; of the items without an error, in their order.
+    embeddings : array of shape (answered, features), or None
+        When the graph has that output.
+    """
+
+    errors: tuple[str | None, ...]
+    concentrations: NDArray[np.float32]
+    embeddings: NDArray[np.float32] | None
 
 
 class DataPlane:
@@ -145,6 +166,36 @@ class DataPlane:
             del look
             yield prediction
 
+    def answer(self, name: str, items: Sequence[Item]) -> Answers:
+        """Decode items and run the graph on them, in the calling thread and in batches.
+
+        For many images: a caller with several threads gives each its share of the items, and
+        makes the graph's own `threads` one.
+        """
+        card = self.metadata(name)
+        errors: list[str | None] = []
+        parts: list[tuple[NDArray[np.float32], NDArray[np.float32] | None]] = []
+        for start in range(0, len(items), self._batch_size):
+            batch = items[start : start + self._batch_size]
+            looks = [self._look(item, card.preprocessing, False) for item in batch]
+            alphas, embeddings, sound = self._run_graph(card, looks)
+            good = iter(sound)
+            errors += [look.error or (None if next(good) else NOT_FINITE) for look in looks]
+            parts.append((alphas[sound], None if embeddings is None else embeddings[sound]))
+        filled = [part for part in parts if len(part[0])]
+        if not filled:
+            return Answers(tuple(errors), np.zeros((0, 1, 0), dtype=np.float32), None)
+        embedded = [embeddings for _, embeddings in filled if embeddings is not None]
+        return Answers(
+            errors=tuple(errors),
+            concentrations=np.concatenate([alphas for alphas, _ in filled]),
+            embeddings=np.concatenate(embedded) if embedded else None,
+        )
+
+    def summarise(self, name: str, concentrations: NDArray[np.float32]) -> VoteSummary:
+        """Say what concentrations of a model mean under its label schema."""
+        return summarise(concentrations, self.metadata(name).schema_of_votes)
+
     def propose(
         self, name: str, items: Iterable[Item], workflow: Workflow, match: LabelMatch
     ) -> Iterator[Proposed]:
@@ -183,7 +234,7 @@ class DataPlane:
     def _look(self, item: Item, spec: Preprocessing, outline: bool) -> _Look:
         try:
             data = item.data if isinstance(item.data, bytes) else item.data()
-            image = decode_image(data, self._max_pixels)
+            image = decode_image(data, self._max_pixels, spec.stretch)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             return _Look(item, error=f"cannot be read: {reason}; check that it is there")
@@ -196,22 +247,32 @@ class DataPlane:
             outline=outline_ellipse(image) if outline else None,
         )
 
-    def _run(self, card: ModelCard, looks: Sequence[_Look]) -> Iterator[tuple[_Look, Prediction]]:
+    def _run_graph(
+        self, card: ModelCard, looks: Sequence[_Look]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.bool_]]:
+        """Return concentrations, embeddings and whether each is sound, of the decoded looks.
+
+        The card's calibration is applied here, so that every door and every format shows it.
+        """
         stack = [look.prepared for look in looks if look.prepared is not None]
         outputs = self._runtimes[card.name].run(np.stack(stack)) if stack else {}
         alphas = outputs.get("concentrations", np.zeros((0, 1, 1), dtype=np.float32))
         sound = np.isfinite(alphas).all((1, 2)) & (alphas > 0).all((1, 2))
-        schema = card.schema_of_votes
-        corrected = calibrate(alphas[sound], schema, card.calibration) if sound.any() else None
-        summary = None if corrected is None else summarise(corrected, schema)
+        if card.calibration and sound.any():
+            alphas = alphas.copy()
+            alphas[sound] = calibrate(alphas[sound], card.schema_of_votes, card.calibration)
+        return alphas, outputs.get("embedding"), sound
+
+    def _run(self, card: ModelCard, looks: Sequence[_Look]) -> Iterator[tuple[_Look, Prediction]]:
+        alphas, embeddings, sound = self._run_graph(card, looks)
+        summary = self.summarise(card.name, alphas[sound]) if sound.any() else None
         place = np.cumsum(sound) - 1
-        embeddings = outputs.get("embedding")
         row = -1
         for look in looks:
             row += look.prepared is not None
             error = look.error
             if error is None and not sound[row]:
-                error = "the model's answer is not finite; report this image to its author"
+                error = NOT_FINITE
             named = partial(
                 Prediction,
                 model=card.name,

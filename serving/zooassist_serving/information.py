@@ -10,15 +10,18 @@ from __future__ import annotations
 import itertools
 from functools import lru_cache
 from math import comb
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
-from zooassist_serving.posteriors import Floats, checked_concentrations, entropy
+from zooassist_serving.posteriors import Floats, checked_concentrations
 
 # More vote compositions than this are not enumerated; see `bald`.
 MAX_COMPOSITIONS = 10_000
+# What a probability may vanish to: its logarithm is finite, and times nothing nothing.
+TINY = 1e-300
 # Numbers held at once while enumerating, about 64 MB.
 MAX_TABLE = 8_000_000
 EPSILON = 1e-12
@@ -69,8 +72,24 @@ def _bald_of_equal_votes(alphas: Floats, votes: int) -> Floats:
 
 
 def _information(alphas: Floats, votes: int) -> Floats:
-    p = np.exp(log_dirichlet_multinomial(alphas, votes))
-    gain: Floats = entropy(p.mean(1)) - entropy(p).mean(1)
+    """Enumerate the compositions for the mean; one sample's entropy needs its answers alone.
+
+    With p(k) = c Π_a w_a(k_a) it is H = −ln c − Σ_a E[ln w_a(k_a)], and every k_a by itself is
+    beta-binomial.
+    """
+    images, samples, _ = alphas.shape
+    # Draws are ordered by sample, then image: samples add up as whole rows.
+    by_answer = np.ascontiguousarray(alphas.transpose(2, 1, 0)).reshape(-1, images * samples)
+    total = by_answer.sum(0)
+    ways, scale = _ways(by_answer, votes), 1.0 / _ways(total[None], votes)[0, -1]
+    products = _products(ways, votes, scale / samples)
+    mean = products.reshape(-1, samples, images).sum(1)
+    mixed = -(mean * np.log(np.maximum(mean, TINY))).sum(0)
+    counts = _ways(total - by_answer, votes)[:, ::-1]
+    counts *= ways
+    counts *= np.log(np.maximum(ways, TINY))
+    own = -np.log(scale) - counts.sum((0, 1)) * scale
+    gain: Floats = mixed - own.reshape(samples, images).mean(0)
     return gain
 
 
@@ -105,27 +124,70 @@ def _entropy_with_epsilon(probabilities: Floats) -> Floats:
     return result
 
 
-def log_dirichlet_multinomial(alphas: Floats, votes: int) -> Floats:
-    """Log probability of every composition of `votes` over the answers.
+def dirichlet_multinomial(alphas: Floats, votes: int) -> Floats:
+    """Probability of every composition of `votes` over the answers.
 
-    ln Γ(k + α) − ln Γ(α) is needed for few integers k only, so it is a running sum of ln(α + j)
-    looked up per composition: no Γ function per composition.
+    Parameters
+    ----------
+    alphas : array of shape (answers, draws)
 
     Returns
     -------
-    array of shape (images, samples, compositions)
+    array of shape (compositions, draws)
     """
-    ks = _compositions(votes, alphas.shape[-1])
-    rising = np.zeros((*alphas.shape, votes + 1))
-    steps = np.log(alphas[..., None] + np.arange(votes))
-    np.cumsum(steps, axis=-1, out=rising[..., 1:])
-    total = alphas.sum(-1)
-    constant = gammaln(votes + 1) + gammaln(total) - gammaln(votes + total)
-    log_p = np.broadcast_to(constant[..., None], (*total.shape, len(ks))).copy()
-    log_p -= gammaln(ks + 1).sum(1)
-    for answer in range(alphas.shape[-1]):
-        log_p += rising[..., answer, :][..., ks[:, answer]]
-    return log_p
+    scale = 1.0 / _ways(alphas.sum(0, keepdims=True), votes)[0, -1]
+    return _products(_ways(alphas, votes), votes, scale)
+
+
+def _ways(alphas: Floats, votes: int) -> Floats:
+    """Γ(α + k) / (Γ(α) k!) for k = 0 … votes: the factors of a Dirichlet-multinomial.
+
+    Numbers of votes are small, so this is a product of (α + j) / (j + 1) and needs no Γ function.
+
+    Returns
+    -------
+    array of shape (answers, votes + 1, draws)
+        Whole rows of draws lie together, so that taking some of them is quick.
+    """
+    ways = np.ones((len(alphas), votes + 1, alphas.shape[1]))
+    for k in range(votes):
+        np.multiply(ways[:, k], (alphas + k) / (k + 1), out=ways[:, k + 1])
+    return ways
+
+
+def _products(ways: Floats, votes: int, scale: Floats) -> Floats:
+    """Multiply the answers' factors for every composition; shape (compositions, draws).
+
+    What half of the answers contribute is shared by many compositions and made once.
+    """
+    halves = _halves(votes, len(ways))
+    parts = []
+    for answers, ks, _ in halves:
+        part: Floats = ways[answers[0]][ks[:, 0]]
+        for place, answer in enumerate(answers[1:], start=1):
+            part *= ways[answer][ks[:, place]]
+        parts.append(part)
+    parts[0] *= scale
+    product: Floats = parts[0][halves[0][2]]
+    for part, half in zip(parts[1:], halves[1:], strict=True):
+        product *= part[half[2]]
+    return product
+
+
+Half: TypeAlias = tuple[range, NDArray[np.int64], NDArray[np.intp]]
+
+
+@lru_cache(maxsize=256)
+def _halves(votes: int, answers: int) -> tuple[Half, ...]:
+    """Split the compositions: which answers, how they may share votes, which of that each has."""
+    ks = _compositions(votes, answers)
+    middle = answers // 2
+    halves = []
+    for part in (range(middle), range(middle, answers)):
+        if part:
+            own, which = np.unique(ks[:, part.start : part.stop], axis=0, return_inverse=True)
+            halves.append((part, own, which.reshape(-1)))
+    return tuple(halves)
 
 
 @lru_cache(maxsize=64)

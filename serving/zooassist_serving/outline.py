@@ -12,7 +12,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from zooassist_plugin.shapes import Ellipse
 from zooassist_serving.preprocessing import Rgb
@@ -88,6 +87,9 @@ def _signal(image: Plane) -> tuple[Plane, float]:
     One linear projection serves bright, dark and coloured objects, and leaves noise symmetric
     about zero, as moments need it. Returns the smoothed signal and the border's scatter.
     """
+    # Imported here: who asks for no outline need not wait for scipy's image filters.
+    from scipy import ndimage
+
     height, width = image.shape[:2]
     border = _border_mask(height, width)
     image, clean = _without_background(image, border)
@@ -179,6 +181,9 @@ def _foreign(signal: Plane, found: NDArray[np.bool_], threshold: float) -> NDArr
     Galaxies look alike after half a turn, stars and neighbours beside them don't (the idea of the
     SDSS deblender).
     """
+    # Imported here: who asks for no outline need not wait for scipy's image filters.
+    from scipy import ndimage
+
     height, width = signal.shape
     y, x = np.mgrid[0:height, 0:width]
     # The peak is sought at the object's own scale, so that no knot in an arm is taken for it.
@@ -196,6 +201,9 @@ def _foreign(signal: Plane, found: NDArray[np.bool_], threshold: float) -> NDArr
 
 
 def _central_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    # Imported here: who asks for no outline need not wait for scipy's image filters.
+    from scipy import ndimage
+
     labels, count = ndimage.label(mask)
     if count == 0:
         return None

@@ -16,9 +16,12 @@ from scipy.special import betainc, betaincinv, betaln
 from zooassist_plugin.errors import BadInput
 
 Floats: TypeAlias = NDArray[np.float64]
-# Quantiles are found to this many units of vote fraction.
+# Quantiles are found to this many units of vote fraction, or of probability.
 QUANTILE_TOLERANCE = 1e-9
-MAX_STEPS = 100
+PROBABILITY_TOLERANCE = 1e-13
+# Newton's steps crawl where a density is nearly vertical (α far below 1); then halving takes over.
+NEWTON_STEPS = 20
+MAX_STEPS = 60
 
 
 def checked_concentrations(alphas: ArrayLike) -> Floats:
@@ -133,7 +136,7 @@ def beta_mixture_quantile(a: Floats, b: Floats, p: float) -> Floats:
     low, high = np.zeros_like(x), np.ones_like(x)
     log_norm = betaln(a, b)
     active = np.arange(len(x))
-    for _ in range(MAX_STEPS):
+    for step in range(MAX_STEPS):
         at = x[active, None]
         excess = betainc(a[active], b[active], at).mean(1) - p
         low[active] = np.where(excess < 0, x[active], low[active])
@@ -143,11 +146,11 @@ def beta_mixture_quantile(a: Floats, b: Floats, p: float) -> Floats:
         )
         density = np.maximum(np.exp(log_density).mean(1), 1e-300)
         new = x[active] - excess / density
-        outside = (new <= low[active]) | (new >= high[active])
-        new = np.where(outside, (low[active] + high[active]) / 2, new)
-        moved = np.abs(new - x[active])
-        x[active] = new
-        active = active[moved > QUANTILE_TOLERANCE]
+        middle = (low[active] + high[active]) / 2
+        outside = (new <= low[active]) | (new >= high[active]) | (step >= NEWTON_STEPS)
+        near = np.abs(excess) < PROBABILITY_TOLERANCE
+        x[active] = np.where(near, x[active], np.where(outside, middle, new))
+        active = active[~near & (high[active] - low[active] > QUANTILE_TOLERANCE)]
         if len(active) == 0:
             break
     return x.reshape(shape)

@@ -8,13 +8,22 @@ from pathlib import Path
 
 import click
 
-from zooassist_plugin.output_paths import check_output_file
-from zooassist_plugin.progress import tracked
-from zooassist_serving.dataplane import BATCH_SIZE, DataPlane
-from zooassist_serving.image_arguments import find_images
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.model_card import ModelCard
+from zooassist_plugin.progress import stages
+from zooassist_serving.catalogue.formats import FORMATS, format_for
+from zooassist_serving.catalogue.formats.base import Format, Options
+from zooassist_serving.catalogue.parts import Parts
+from zooassist_serving.catalogue.reading import FETCHERS, Reader
+from zooassist_serving.catalogue.run import PART_ROWS, Work, join, predict_into_parts
+from zooassist_serving.catalogue.source import Source
+from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.model_folder import load_model_folder
-from zooassist_serving.predictions import PREDICTIONS_SUFFIX, PredictionWriter
 from zooassist_serving.preprocessing import MAX_PIXELS
+from zooassist_serving.runtime import usable_cores
+
+# Enough for a graph on a processor to be at its best, and little memory.
+BATCH_SIZE = 64
 
 
 @click.command(
@@ -22,6 +31,8 @@ from zooassist_serving.preprocessing import MAX_PIXELS
 Examples:
   zooassist predict galaxy-zoo images/ --out predictions.parquet
   zooassist predict models/next 'cutouts/**/*.jpg' --out next.parquet --embedding
+  zooassist predict models/next survey.csv --image-column cutout --out survey.parquet
+  zooassist predict galaxy-zoo manifest.json --format kade-json --out predictions.json
   find images -name '*.png' | zooassist predict galaxy-zoo - --out predictions.parquet"""
 )
 @click.argument("model")
@@ -30,14 +41,38 @@ Examples:
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="The parquet file to write, one row per image.",
+    help="The file to write, one row per image.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    help="What to write. Default: as the name of --out ends.",
+)
+@click.option(
+    "--image-column",
+    help="Column of paths or URLs in the tables among IMAGES. Default: by its name.",
 )
 @click.option("--embedding", is_flag=True, help="Keep the model's features of every image.")
+@click.option(
+    "--featured-bound",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="kade-json: vote fraction from which a galaxy counts as featured.",
+)
+@click.option(
+    "--resume/--restart",
+    default=None,
+    help="Go on with a run that was stopped, or throw it away. Default: go on if there is one of "
+    "the same model, format and images.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace --out where it exists.")
 @click.option(
     "--batch-size",
     default=BATCH_SIZE,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(1, PART_ROWS),
     help="Images per run of the graph.",
 )
 @click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: all cores.")
@@ -47,6 +82,18 @@ Examples:
     show_default=True,
     type=click.Choice(["cpu", "cuda"]),
     help="Where the graph runs; cuda needs zooassist[gpu].",
+)
+@click.option(
+    "--fetchers",
+    default=FETCHERS,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Images in flight at once, where they are URLs.",
+)
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(1),
+    help="Larger files are not fetched from URLs. Default: 100 MiB.",
 )
 @click.option(
     "--max-pixels",
@@ -59,35 +106,90 @@ def predict(
     model: str,
     images: tuple[str, ...],
     out: Path,
+    form: str | None,
+    image_column: str | None,
     embedding: bool,
+    featured_bound: float,
+    resume: bool | None,
+    overwrite: bool,
     batch_size: int,
     threads: int | None,
     device: str,
+    fetchers: int,
+    max_bytes: int | None,
     max_pixels: int,
 ) -> None:
-    """Predict local IMAGES with MODEL (a model folder or a bundled name).
+    """Predict IMAGES with MODEL (a model folder or a bundled name).
 
-    IMAGES are files, folders (read recursively), patterns, or - for a list on standard input. An
-    image that fails is a row with an error; then the exit code is 1.
+    IMAGES are files, folders (read recursively), patterns, URLs, tables (.csv, .tsv, .parquet) with
+    a column of paths or URLs, KaDE's manifests (.json), or - for a list on standard input. An image
+    that fails is a row with an error; then the exit code is 1. A run that was stopped goes on where
+    it was when it is started again.
     """
-    # Pillow remarks on odd metadata; what matters becomes an error of its image.
-    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-    check_output_file(out, PREDICTIONS_SUFFIX)
+    # Readers remark on odd metadata; what matters becomes an error of its image.
+    for library in ("PIL", "astropy"):
+        warnings.filterwarnings("ignore", category=UserWarning, module=library)
+    kind = format_for(out, form)
+    if out.exists() and not overwrite:
+        raise BadInput(f"{out}: exists already; replace it with --overwrite, or name another file")
     folder = load_model_folder(model)
-    plane = DataPlane(
-        [folder], threads=threads, device=device, batch_size=batch_size, max_pixels=max_pixels
-    )
+    card = folder.card
     # Bytes: a file name is whatever the file system holds, text or not.
-    items = find_images(images, sys.stdin.buffer)
-    rows = plane.predict(folder.card.name, items)
-    failed: list[str] = []
-    with PredictionWriter(out, folder.card, embedding=embedding) as writer:
-        for row in tracked(rows, "predict", len(items)):
-            writer.write(row)
-            if row.error is not None:
-                failed.append(f"{row.item}: {row.error}")
-    for line in failed:
-        click.echo(f"error: {line}", err=True)
-    click.echo(f"{out}: {len(items) - len(failed)} of {len(items)} images predicted")
-    if failed:
+    source = Source(images, sys.stdin.buffer, image_column)
+    chosen = kind(
+        card,
+        Options(
+            embedding=_features(card) if embedding else None,
+            with_ids=source.has_ids,
+            featured_bound=featured_bound,
+        ),
+    )
+    workers = threads or usable_cores()
+    # Several batches at once with one thread each leave no thread waiting for another.
+    plane = DataPlane(
+        [folder], threads=1, device=device, batch_size=batch_size, max_pixels=max_pixels
+    )
+    work = Work(plane, card.name, source, chosen, workers, _unit(source, workers, batch_size))
+    with (
+        Parts(out, _identity(card, chosen), resume) as parts,
+        Reader(fetchers, max_bytes) as reader,
+    ):
+        with stages() as show:
+            resumed = predict_into_parts(work, parts, reader, show)
+        outcome = join(parts, chosen, out, resumed, _report)
+    for remark in outcome.remarks:
+        click.echo(f"note: {remark}", err=True)
+    if outcome.resumed:
+        click.echo(f"{outcome.resumed} of them by the earlier run")
+    click.echo(f"{out}: {outcome.rows - outcome.failed} of {outcome.rows} images predicted")
+    if outcome.failed:
         sys.exit(1)
+
+
+def _report(line: str) -> None:
+    click.echo(f"error: {line}", err=True)
+
+
+def _features(card: ModelCard) -> int:
+    spec = card.output("embedding")
+    if spec is None or not isinstance(spec.shape[-1], int):
+        raise BadInput(f"model {card.name}: has no embedding; leave out --embedding")
+    return spec.shape[-1]
+
+
+def _unit(source: Source, workers: int, batch_size: int) -> int:
+    """Share a short list among the threads, even where that makes batches small."""
+    if source.total is None:
+        return batch_size
+    return max(1, min(batch_size, -(-source.total // workers)))
+
+
+def _identity(card: ModelCard, form: Format) -> dict[str, str | int | bool | None]:
+    """Say what all parts of a run have in common; see `Parts`."""
+    return {
+        "model": card.name,
+        "model_version": card.version,  # of graph, preprocessing and calibration
+        "columns": "summary" if form.summarised else "concentrations",
+        "embedding": form.options.embedding,
+        "part_rows": PART_ROWS,
+    }

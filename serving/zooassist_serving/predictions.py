@@ -1,28 +1,20 @@
-"""What is a prediction, and how are many of them kept? One parquet row per image."""
+"""What is a prediction, and which columns do many of them have? One row per image."""
 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from zooassist_plugin import __version__
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.model_card import ModelCard
-from zooassist_plugin.output_paths import check_output_file, temporary_beside, writing
 from zooassist_serving.posteriors import Floats
-
-ROWS_PER_GROUP = 1024
-PREDICTIONS_SUFFIX = ".parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +60,17 @@ class Prediction:
         return f"subject {self.subject_id}" if self.image is None else self.image
 
 
-def arrow_schema(card: ModelCard, embedding: int | None = None) -> pa.Schema:
+def arrow_schema(
+    card: ModelCard, embedding: int | None = None, *, with_ids: bool = False
+) -> pa.Schema:
     """Columns of a predictions file.
 
     Parameters
     ----------
     embedding : int, optional
         Number of features, when embeddings are kept.
+    with_ids : bool
+        Whether there is a column `id_str`, the name that a table gives an object.
     """
     schema = card.schema_of_votes
     value_columns = [
@@ -93,6 +89,8 @@ def arrow_schema(card: ModelCard, embedding: int | None = None) -> pa.Schema:
         pa.field("uncertainty", pa.float32()),
         pa.field("error", pa.string()),
     ]
+    if with_ids:
+        fields.insert(2, pa.field("id_str", pa.string()))
     if embedding is not None:
         fields.append(pa.field("embedding", pa.list_(pa.float32(), embedding)))
     metadata = {
@@ -104,68 +102,6 @@ def arrow_schema(card: ModelCard, embedding: int | None = None) -> pa.Schema:
         "label_schema": json.dumps(schema.to_json(), ensure_ascii=False),
     }
     return pa.schema(fields, metadata=metadata)
-
-
-class PredictionWriter:
-    """Writes predictions as they come; the file appears when all are written, or not at all.
-
-    Used as a context manager. Memory is bounded by `ROWS_PER_GROUP` rows.
-
-    Raises
-    ------
-    BadInput
-        When the file cannot be written; found on entering, where possible.
-    """
-
-    def __init__(self, path: Path, card: ModelCard, *, embedding: bool = False) -> None:
-        features = None
-        if embedding:
-            spec = card.output("embedding")
-            if spec is None or not isinstance(spec.shape[-1], int):
-                raise BadInput(f"model {card.name}: has no embedding; leave out --embedding")
-            features = spec.shape[-1]
-        self._path, self._labels = path, card.schema_of_votes
-        self._schema = arrow_schema(card, features)
-        self._embedding = embedding
-        self._rows: list[dict[str, Any]] = []
-
-    def __enter__(self) -> PredictionWriter:
-        check_output_file(self._path, PREDICTIONS_SUFFIX)
-        with writing(self._path):
-            self._temporary = temporary_beside(self._path)
-            self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
-        return self
-
-    def write(self, prediction: Prediction) -> None:
-        """Add one row."""
-        self._rows.append(row_of(prediction, self._labels, embedding=self._embedding))
-        if len(self._rows) >= ROWS_PER_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        table = pa.Table.from_pylist(self._rows, schema=self._schema)
-        with writing(self._path):
-            self._writer.write_table(table)
-        self._rows.clear()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                if self._rows:
-                    self._flush()
-                with writing(self._path):
-                    self._writer.close()
-                    self._temporary.replace(self._path)
-        finally:
-            # A footer that finds no room hides the error that came first; the file goes anyway.
-            with suppress(OSError):
-                self._writer.close()
-            self._temporary.unlink(missing_ok=True)
 
 
 def row_of(

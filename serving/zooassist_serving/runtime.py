@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ class OnnxRuntime:
         self._path, self._device, self._sha256 = model_path, device, sha256
         self._threads = threads or usable_cores()
         self._lock = threading.Lock()
+        # A GPU gains nothing from two batches at once, and pays with their memory.
+        self._turn: AbstractContextManager[object] = (
+            nullcontext() if device == "cpu" else threading.Lock()
+        )
         self._session: onnxruntime.InferenceSession | None = None
         self._inherited: list[onnxruntime.InferenceSession | None] = []
         self._process = 0
@@ -93,7 +98,8 @@ class OnnxRuntime:
             )
         session = self.session()
         names = [output.name for output in session.get_outputs()]
-        values = session.run(names, {"image": np.ascontiguousarray(images)})
+        with self._turn:
+            values = session.run(names, {"image": np.ascontiguousarray(images)})
         return dict(zip(names, values, strict=True))
 
     def session(self) -> onnxruntime.InferenceSession:

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_serving.information import bald
+from zooassist_serving.mixture_quantiles import mixture_quantiles
 from zooassist_serving.posteriors import Floats, checked_concentrations, marginal_interval
 
 # Votes an image is imagined to get when information is computed. Few, as near retirement.
 EXPECTED_VOTES = 10
+# What an interval holds: columns are named for it (`_lower90`, `_upper90`).
+LEVEL = 0.90
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ def summarise(concentrations: NDArray[np.floating], schema: LabelSchema) -> Vote
     starts, sizes = _layout(schema)
     totals = np.repeat(np.add.reduceat(values, starts, axis=2), sizes, axis=2)
     fractions: Floats = (values / totals).mean(1)
-    lower90, upper90 = marginal_interval(values, totals - values)
+    lower90, upper90 = _interval(values, totals - values, starts, sizes)
     asked = proportion_asked(schema, fractions)
     return VoteSummary(
         fractions=fractions,
@@ -69,6 +72,28 @@ def summarise(concentrations: NDArray[np.floating], schema: LabelSchema) -> Vote
         asked=asked,
         uncertainty=uncertainty(values, schema, fractions, asked),
     )
+
+
+def _interval(
+    alphas: Floats, rest: Floats, starts: NDArray[np.intp], sizes: NDArray[np.intp]
+) -> tuple[Floats, Floats]:
+    """Return both ends of every column's interval: exact for one sample, else to 1e-4.
+
+    The second of two answers is what the first leaves, and so are its ends.
+    """
+    second = starts[sizes == 2] + 1
+    wanted = np.setdiff1d(np.arange(alphas.shape[2]), second)
+    lower, upper = np.empty((2, len(alphas), alphas.shape[2]))
+    a, b = alphas[..., wanted], rest[..., wanted]
+    if alphas.shape[1] == 1:
+        lower[:, wanted], upper[:, wanted] = marginal_interval(a, b, LEVEL)
+    else:
+        tail = (1.0 - LEVEL) / 2.0
+        by_column = [part.swapaxes(1, 2).reshape(-1, part.shape[1]) for part in (a, b)]
+        ends = mixture_quantiles(by_column[0], by_column[1], (tail, 1.0 - tail))
+        lower[:, wanted], upper[:, wanted] = (end.reshape(len(a), -1) for end in ends)
+    lower[:, second], upper[:, second] = 1.0 - upper[:, second - 1], 1.0 - lower[:, second - 1]
+    return lower, upper
 
 
 def _layout(schema: LabelSchema) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from zooassist_serving import information
-from zooassist_serving.information import bald, binomial_bald, log_dirichlet_multinomial
+from zooassist_serving.information import bald, binomial_bald, dirichlet_multinomial
 
 CLOSE = np.array([[[8, 2, 1.5], [4, 5, 1.5]]])
 OPPOSITE = np.array([[[100.0, 1, 1], [1, 100, 1]]])
@@ -33,12 +33,12 @@ def test_no_votes_no_information_and_votes_may_differ_per_image():
 
 
 def test_probabilities_are_a_distribution_and_scipy_agrees():
-    log_p = log_dirichlet_multinomial(CLOSE, 5)
-    assert log_p.shape == (1, 2, 21)
-    np.testing.assert_allclose(np.exp(log_p).sum(-1), 1)
+    p = dirichlet_multinomial(CLOSE[0].T, 5)
+    assert p.shape == (21, 2)
+    np.testing.assert_allclose(p.sum(0), 1)
     reference = stats.dirichlet_multinomial.logpmf([3, 1, 1], [8, 2, 1.5], 5)
     assert reference == pytest.approx(-2.312158264241, abs=1e-9)
-    assert np.isclose(log_p[0, 0], reference).any()
+    assert np.isclose(np.log(p[:, 0]), reference).any()
 
 
 def test_too_many_compositions_fall_back_to_a_lower_bound(monkeypatch):
@@ -69,3 +69,18 @@ def test_sharp_concentrations_come_to_the_binomial():
     rho = np.array([[0.2, 0.5, 0.8]])
     sharp = 1e8 * np.stack([rho, 1 - rho], axis=-1)
     np.testing.assert_allclose(bald(sharp, 12), binomial_bald(rho, 12), atol=1e-5)
+
+
+@pytest.mark.parametrize("answers", [2, 3, 4, 7])
+@pytest.mark.parametrize("votes", [1, 6])
+def test_it_is_the_definition_written_out(answers, votes):
+    alphas = 10 ** np.random.default_rng(answers).uniform(-2.5, 2.5, (5, 8, answers))
+    ways = [k for k in np.ndindex(*[votes + 1] * answers) if sum(k) == votes]
+    p = np.array(
+        [
+            [stats.dirichlet_multinomial.pmf(ways, sample, votes) for sample in image]
+            for image in alphas
+        ]
+    )
+    expected = stats.entropy(p.mean(1), axis=-1) - stats.entropy(p, axis=-1).mean(1)
+    np.testing.assert_allclose(bald(alphas, votes), expected, atol=1e-10)

@@ -51,8 +51,9 @@ def test_mixture_quantile_inverts_the_mixture(p, spread):
     a, b = rng.uniform(0.3, spread, (2, 50, 6))
     x = beta_mixture_quantile(a, b, p)
     below, above = (stats.beta.cdf(x[:, None] + step, a, b).mean(1) for step in (-1e-7, 1e-7))
-    assert (below <= p).all()
-    assert (above >= p).all()
+    # In a gap between sharp members all of it is a quantile, to rounding.
+    assert (below <= p + 1e-12).all()
+    assert (above >= p - 1e-12).all()
 
 
 def test_mixture_of_opposite_opinions():
@@ -77,3 +78,9 @@ def test_mixture_variance_matches_simulation():
 def test_broken_concentrations_are_refused(broken):
     with pytest.raises(BadInput, match="positive, finite"):
         expected_fraction([[[1.0, broken]]])
+
+
+def test_members_that_pile_up_at_zero_and_one_are_solved_too():
+    a, b = np.array([[0.002, 0.74, 0.235]]), np.array([[0.058, 7453.0, 148.3]])
+    x = beta_mixture_quantile(a, b, 0.95)
+    assert stats.beta.cdf(x[:, None], a, b).mean() == pytest.approx(0.95, abs=1e-6)

@@ -15,8 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from zooassist_plugin.errors import BadInput
+from zooassist_serving.catalogue.rows import printable
+from zooassist_serving.catalogue.source import Source
 from zooassist_serving.http.command import serve
-from zooassist_serving.image_arguments import find_images, printable
 from zooassist_serving.model_command import inspect, verify
 from zooassist_serving.predict_command import predict
 
@@ -131,9 +132,9 @@ def test_missing_folders_are_usage_errors(tiny_folder, images, tmp_path):
 
 def test_no_images_at_all(tmp_path):
     with pytest.raises(BadInput, match="expected image files"):
-        find_images(["-"], io.BytesIO(b"\n\n"))
+        Source(["-"], io.BytesIO(b"\n\n"))
     with pytest.raises(BadInput, match=r"none\*: expected images .* found none"):
-        find_images([f"{tmp_path}/none*", str(tmp_path)])
+        Source([f"{tmp_path}/none*", str(tmp_path)])
 
 
 def test_an_argument_without_images_is_a_line_and_the_rest_goes_on(tiny_folder, images, tmp_path):
@@ -172,7 +173,7 @@ def test_names_that_are_no_text(tiny_folder, tmp_path, png):
     ("out", "message"),
     [
         ("-", "standard output"),
-        ("p.csv", r"name it p\.parquet"),
+        ("p.txt", r"name it p\.parquet"),
         ("p", r"ends with \.parquet"),
         ("fifo", "found a device, pipe or socket"),
         ("/dev/null", "found a device, pipe or socket"),

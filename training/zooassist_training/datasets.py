@@ -67,7 +67,7 @@ def read_labelled_images(
     for place in np.flatnonzero(voted):
         row = int(rows[place])
         try:
-            picture = decode_image(training_set.image_path(row).read_bytes())
+            picture = decode_image(training_set.image_path(row).read_bytes(), stretch=spec.stretch)
         except (BadInput, OSError) as error:
             subject = f"subject {training_set.subject_ids[row]}"
             reason = error.strerror if isinstance(error, OSError) else str(error)

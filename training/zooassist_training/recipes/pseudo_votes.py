@@ -72,7 +72,9 @@ def teach(
     fractions, strengths = [], []
     files = iter(images)
     while batch := list(islice(files, BATCH)):
-        stack = np.stack([prepare(decode_image(data), spec) for data in batch])
+        stack = np.stack(
+            [prepare(decode_image(data, stretch=spec.stretch), spec) for data in batch]
+        )
         alphas = [runtime.run(view)["concentrations"].astype(np.float64) for view in views(stack)]
         looks = np.concatenate(alphas, axis=1)  # views are samples, too
         totals = np.repeat(np.add.reduceat(looks, starts, axis=2), widths, axis=2)

@@ -1,0 +1,1 @@
+"""Predict very many images into one file: listed, resumable, in constant memory."""
