@@ -114,6 +114,9 @@ class ModelCard(_Record):
         Of the file ``model.onnx``.
     thresholds, calibration : mapping
         Per label column or question; what they mean is said by the training recipe.
+    training_set, training_sets : TrainingSetReference, tuple of them
+        What the model saw. Of several sets, `training_sets` has all and `training_set` the first;
+        of one, `training_sets` is empty and is not written, so that earlier versions read the card.
     metrics : mapping
         On the training set's test split.
     credits : tuple of str
@@ -141,6 +144,7 @@ class ModelCard(_Record):
     thresholds: dict[str, float] = Field(default_factory=dict)
     calibration: dict[str, Any] = Field(default_factory=dict)
     training_set: TrainingSetReference | None = None
+    training_sets: tuple[TrainingSetReference, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str = Field(min_length=1)
     credits: tuple[str, ...] = ()
@@ -182,7 +186,8 @@ class ModelCard(_Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `model.json`."""
-        return self.model_dump(mode="json", by_alias=True)
+        unused = set() if self.training_sets else {"training_sets"}
+        return self.model_dump(mode="json", by_alias=True, exclude=unused)
 
     def write(self, folder: Path) -> None:
         """Write `model.json` into a folder; it appears whole or not at all."""

@@ -21,7 +21,8 @@ def test_images_are_prepared_as_they_are_when_served(training_set):
     assert np.array_equal(labelled.counts, data.counts[rows])
     served = prepare(decode_image(data.image_path(int(rows[3])).read_bytes()), SPEC)
     assert np.array_equal(labelled.images[3], served)
-    image, counts = VotesDataset(labelled)[3]
+    image, counts, weight = VotesDataset(labelled)[3]
+    assert weight == 1
     assert np.array_equal(image.numpy(), served)
     assert counts.sum() == data.counts[rows[3]].sum()
 
