@@ -114,5 +114,12 @@ def _blocks(encoder: nn.Module) -> list[list[str]]:
         raise BadInput(
             f"train: timm knows no blocks of a {type(encoder).__name__}; say head or all"
         )
+    weights = dict(encoder.named_parameters())
     groups: dict[int, list[str]] = group_parameters(encoder, matcher(coarse=True))
-    return [groups[number] for number in sorted(groups)]
+    blocks: list[list[str]] = []
+    for number in sorted(groups):
+        if blocks and all(weights[name].ndim <= 1 for name in groups[number]):
+            blocks[-1] += groups[number]  # a norm behind the last stage is no block of its own
+        else:
+            blocks.append(list(groups[number]))
+    return blocks
