@@ -63,6 +63,8 @@ def votes(training_sets: tuple[Path, ...], out: Path, **given: Any) -> None:  # 
     # Imported here: `zooassist train --help` needs no torch.
     from zooassist_training.train_votes import train_votes
 
+    if given["few_labels"] is None and (given["head_only"] or _was_given("train", "epochs")):
+        given["few_labels"] = False
     if given["start"] is not None:
         _refuse_what_the_model_decides()
     checkpoints, overwrite = given.pop("checkpoints"), given.pop("overwrite")
@@ -86,11 +88,16 @@ def votes(training_sets: tuple[Path, ...], out: Path, **given: Any) -> None:  # 
         raise SystemExit(1)
 
 
+def _was_given(*names: str) -> bool:
+    """Say whether an option was given on the command line."""
+    source = click.get_current_context().get_parameter_source
+    return any(source(name) is ParameterSource.COMMANDLINE for name in names)
+
+
 def _refuse_what_the_model_decides() -> None:
     """Stop when an option was given that going on from a model would silently not use."""
-    context = click.get_current_context()
     for name, option in DECIDED_BY_MODEL.items():
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if _was_given(name):
             raise BadInput(
                 f"{option}: the model given with --from decides it; leave one of them out"
             )
@@ -102,6 +109,7 @@ def _recipe(
     averaging: float | None,
     upright: bool,
     no_flip: bool,
+    still: bool,
     zoom: float,
     shift: float,
     brightness: float,
@@ -119,6 +127,10 @@ def _recipe(
 
     if head_only and train not in ("all", "head"):
         raise BadInput(f"--head-only: the same as --train head, but --train {train} was given")
+    still_image = Augmentation(rotate=False, flip=False, zoom=0, shift=0, brightness=0)
+    changed = Augmentation(
+        rotate=not upright, flip=not no_flip, zoom=zoom, shift=shift, brightness=brightness
+    )
     fit_names = {each.name for each in fields(FitOptions)}
     chosen = {name: options.pop(name) for name in list(options) if name in fit_names}
     tuning = options["start"] is not None
@@ -128,9 +140,7 @@ def _recipe(
         class_weights=None if class_weights is None else parse_class_weights(class_weights),
         learning_rate=learning_rate or (TUNING_RATE if tuning else SCRATCH_RATE),
         averaging=AVERAGING if averaging is None else averaging,
-        augmentation=Augmentation(
-            rotate=not upright, flip=not no_flip, zoom=zoom, shift=shift, brightness=brightness
-        ),
+        augmentation=still_image if still else changed,
     )
     train_on: tuple[Any, ...] = ("train", "validation") if train_on_validation else ("train",)
     return VotesRecipe(**options, train_on=train_on, fit=fit)

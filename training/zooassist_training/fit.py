@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from zooassist_training.class_weights import answer_weights
 from zooassist_training.datasets import LabelledImages, VotesDataset
 from zooassist_training.epoch_order import EpochOrder
 from zooassist_training.fit_options import PRECISIONS, FitOptions
+from zooassist_training.freezing import HEAD
+from zooassist_training.frozen_features import EmbeddedImages
 from zooassist_training.networks import VotesNetwork
 from zooassist_training.run_state import (
     BEST,
@@ -119,15 +122,15 @@ def _run(
 ) -> Done:
     """Fit, or go on fitting; return the averaged weights of the best epoch and the losses."""
     batch = min(options.batch_size, max(1, len(training) // options.devices))
+    once = options.train == HEAD and options.augmentation.changes_nothing
+    show = partial(EmbeddedImages.of, module.network) if once else VotesDataset
     training_loader: DataLoader[Any] = DataLoader(
-        VotesDataset(training),
+        show(training),
         batch_size=batch,
         sampler=EpochOrder(len(training), options.seed),
         drop_last=True,
     )
-    validation_loader: DataLoader[Any] = DataLoader(
-        VotesDataset(validation), batch_size=max(batch, 64)
-    )
+    validation_loader: DataLoader[Any] = DataLoader(show(validation), batch_size=max(batch, 64))
     last = folder / LAST
     state = read_state(last) if last.is_file() else {}
     if state:

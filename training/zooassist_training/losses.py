@@ -76,14 +76,34 @@ def galaxy_nll(
     than the number of volunteers, and the loss sees only how the ticks are divided.
     """
     votes = counts.to(concentrations.dtype).unsqueeze(1)
-    per_question = []
-    for where in questions:
-        nll = dirichlet_multinomial_nll(concentrations[..., where], votes[..., where])
+    # All questions at once, by a matrix of which answer is whose: a dozen times fewer operations
+    # than question by question. In full precision, whatever the network runs in.
+    with torch.autocast(device_type=concentrations.device.type, enabled=False):
+        belongs = _belongs(concentrations, list(questions))
+        total, strength = votes @ belongs, concentrations @ belongs
+        answers = (
+            torch.lgamma(votes + concentrations)
+            - torch.lgamma(concentrations)
+            - torch.lgamma(votes + 1)
+        )
+        nll = -(
+            torch.lgamma(total + 1)
+            + torch.lgamma(strength)
+            - torch.lgamma(total + strength)
+            + answers @ belongs
+        )
+        nll = torch.where(total > 0, nll, torch.zeros_like(nll))
         if answer_weights is not None:
-            weighted = (votes[..., where] * answer_weights[where]).sum(-1)
-            nll = nll * weighted / votes[..., where].sum(-1).clamp(min=1e-6)
-        per_question.append(nll)
-    return torch.stack(per_question).sum(0)
+            nll = nll * ((votes * answer_weights) @ belongs) / total.clamp(min=1e-6)
+        return nll.sum(-1)
+
+
+def _belongs(like: Tensor, questions: list[slice]) -> Tensor:
+    """Return a matrix (answers, questions) that is 1 where an answer is one of the question's."""
+    belongs = torch.zeros(like.shape[-1], len(questions), dtype=like.dtype)
+    for number, where in enumerate(questions):
+        belongs[where, number] = 1
+    return belongs.to(like.device)
 
 
 def votes_loss(

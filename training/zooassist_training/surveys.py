@@ -21,6 +21,7 @@ from zooassist_plugin.label_match import match_labels
 from zooassist_plugin.label_schema import LabelSchema, Question
 from zooassist_plugin.model_card import Preprocessing
 from zooassist_training.datasets import LabelledImages, read_labelled_images, temporary_array
+from zooassist_training.label_checks import check_splits, check_subjects
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ def read_surveys(paths: Sequence[Path]) -> Surveys:
     if not paths:
         raise BadInput("expected a training set, got none")
     sets = [read_training_set(path) for path in paths]
+    for data in sets:
+        check_subjects(data)
+    check_splits(sets)
     digests = [data.sha256 for data in sets]
     for place, digest in enumerate(digests):
         if digest in digests[:place]:

@@ -22,11 +22,13 @@ from zooassist_serving.model_folder import ModelFolder, check_model_place
 from zooassist_training.datasets import LabelledImages, channel_statistics
 from zooassist_training.ensemble import Network, number_of_samples, together
 from zooassist_training.evaluate import Scores, fractions_of_votes, score
+from zooassist_training.few_labels import FEW, fit_few_labels
 from zooassist_training.fit import Fitted, fit
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.folder import Report, write_votes_model
 from zooassist_training.half_storage import STORAGES, Storage, round_to_halves
 from zooassist_training.images import Images, read_images
+from zooassist_training.label_checks import check_votes
 from zooassist_training.onnx_export import check_parity, export_onnx
 from zooassist_training.start import Start, start_of
 from zooassist_training.surveys import Surveys, read_surveys
@@ -62,6 +64,8 @@ class VotesRecipe:
         Splits to learn from. With "validation" among them nothing is left to stop early by.
     inclusion_weights : bool
         Weigh images by one over their inclusion probability, see `datasets.inclusion_weights`.
+    few_labels : bool, optional
+        Fit the head alone and hold it back, see `few_labels`; None decides by the number of images.
     licence, credits
         Of the data and the encoder, for `model.json`.
     """
@@ -81,6 +85,7 @@ class VotesRecipe:
     store: Storage = "float32"
     train_on: tuple[Split, ...] = ("train",)
     inclusion_weights: bool = True
+    few_labels: bool | None = False
     licence: str = "not stated"
     credits: tuple[str, ...] = ()
     fit: FitOptions = field(default_factory=FitOptions)
@@ -173,6 +178,8 @@ def train_votes(
     )
     if len(images.training) < 2:
         raise BadInput(_too_little(data.name, len(images.training), images.problems))
+    for line in check_votes(images.training.counts, data.schema):
+        log.warning("%s", line)
     fits = _fit_members(start, recipe, data.schema, images, checkpoints)
     network = together([each.network for each in fits])
     if recipe.store == "float16":
@@ -214,6 +221,7 @@ def _fit_members(
     statistics = None
     if first.needs_statistics:
         statistics = channel_statistics(images.training.images, greyscale=recipe.greyscale)
+    few = _is_few(recipe, first, len(images.training))
     fits = []
     for number in range(first.members):
         start = start_of(recipe, schema, number) if number else first
@@ -226,8 +234,34 @@ def _fit_members(
             folder = checkpoints / f"member-{number}"
             folder.mkdir(parents=True, exist_ok=True)
         options = recipe.fit.member(number)
-        fits.append(fit(start.network, schema, images.training, images.validation, options, folder))
+        parts = (images.training, images.validation)
+        if few:
+            known = start.carried_over
+            fits.append(fit_few_labels(start.network, schema, *parts, options, known))
+        else:
+            fits.append(fit(start.network, schema, *parts, options, folder))
     return fits
+
+
+def _is_few(recipe: VotesRecipe, start: Start, images: int) -> bool:
+    """Say whether to fit as to few labels; only an encoder that knows something can be left alone.
+
+    Raises
+    ------
+    BadInput
+        When it was asked for with an encoder that knows nothing.
+    """
+    if recipe.few_labels and start.needs_statistics:
+        raise BadInput(
+            "few labels: the encoder is left as it is, so it has to know something; go on from a "
+            "model (--from galaxy-zoo), or give --pretrained"
+        )
+    if recipe.few_labels is not None:
+        return recipe.few_labels
+    few = not start.needs_statistics and images < FEW
+    if few:
+        log.info("fewer than %d images to train on: few-labels mode (or --no-few-labels)", FEW)
+    return few
 
 
 def _too_little(name: str, images: int, problems: tuple[ItemFailed, ...]) -> str:

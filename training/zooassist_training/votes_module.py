@@ -93,10 +93,13 @@ class VotesModule(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss on changed views of a batch."""
         images, counts, weights = batch
-        generator = torch.Generator().manual_seed(self._seed(batch_idx))
-        views = augment(images, self.network.spec.size, self._options.augmentation, generator)
-        views = views.contiguous(memory_format=torch.channels_last)
-        concentrations, _ = self.network.from_pixels(views)
+        if images.ndim == 2:  # embeddings, of an encoder that learns nothing
+            concentrations = self.network.from_embedding(images)
+        else:
+            generator = torch.Generator().manual_seed(self._seed(batch_idx))
+            views = augment(images, self.network.spec.size, self._options.augmentation, generator)
+            views = views.contiguous(memory_format=torch.channels_last)
+            concentrations, _ = self.network.from_pixels(views)
         loss = votes_loss(concentrations, counts, self._questions, weights, self.answer_weights)
         self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(counts))
         return loss
@@ -124,7 +127,11 @@ class VotesModule(pl.LightningModule):
         All samples cost one pass of the encoder, as when served.
         """
         images, counts, weights = batch
-        nll = predictive_nll(self.average(images)[0], counts, self._questions, self.answer_weights)
+        if images.ndim == 2:
+            concentrations = self.average.from_embedding(images)
+        else:
+            concentrations, _ = self.average(images)
+        nll = predictive_nll(concentrations, counts, self._questions, self.answer_weights)
         loss = (nll * weights).mean()
         self.log(MONITOR, loss, batch_size=len(counts), prog_bar=True, sync_dist=True)
 

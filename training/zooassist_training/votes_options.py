@@ -123,6 +123,12 @@ FITTING = (
     ),
     click.option("--head-only", is_flag=True, help="The same as --train head."),
     click.option(
+        "--few-labels/--no-few-labels",
+        default=None,
+        help="Fit the head alone, held back as cross-validation says. Default: with less than 200 "
+        "images and an encoder that knows something, unless --train or --epochs is given.",
+    ),
+    click.option(
         "--layer-decay",
         type=click.FloatRange(0, 1, min_open=True),
         default=1.0,
@@ -147,6 +153,7 @@ FITTING = (
 )
 AUGMENTATION = (
     click.option("--upright", is_flag=True, help="Images have an up direction: do not turn them."),
+    click.option("--still", is_flag=True, help="Do not change images at all."),
     click.option("--no-flip", is_flag=True, help="Do not mirror images."),
     click.option(
         "--zoom",
