@@ -212,6 +212,12 @@ def test_too_little_to_train_on(schema, training_set, tmp_path):
         ({"concentrations": "relu"}, "head: expected one of"),
         ({"dropout": 1.5}, "dropout"),
         ({"encoder": "vit_tiny_patch16_224"}, "--size"),
+        ({"few_labels": True}, "it has to know something"),
+        ({"fit": replace(FIT, class_weights={"bar_maybe": 2.0})}, "is no label column"),
+        ({"fit": replace(FIT, train="last:9")}, "at most the last 5 blocks"),
+        ({"dropout": 0.0, "samples": 3}, "all 3 would be the same"),
+        ({"store": "int4"}, "store: expected one of float32, float16"),
+        ({"members": 0}, "members: expected 1 or more"),
     ],
 )
 def test_wrong_options_do_not_wait_for_the_images(

@@ -19,6 +19,7 @@ from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.model_card import NAME_PATTERN
 from zooassist_plugin.output_paths import check_folder_takes_files
 from zooassist_serving.model_folder import ModelFolder, check_model_place
+from zooassist_training.class_weights import answer_weights
 from zooassist_training.datasets import LabelledImages, channel_statistics
 from zooassist_training.ensemble import Network, number_of_samples, together
 from zooassist_training.evaluate import Scores, fractions_of_votes, score
@@ -170,6 +171,7 @@ def train_votes(
     if recipe.fit.threads is not None:
         torch.set_num_threads(recipe.fit.threads)
     start = start_of(recipe, data.schema)  # before the images: wrong options should not wait
+    _check_options(recipe, start, data.schema)
     images = read_images(data, recipe, start.preprocessing)
     log.info(
         "images: %d to train on, %d to validate, %d to test; subjects without votes: %d",
@@ -243,19 +245,20 @@ def _fit_members(
     return fits
 
 
-def _is_few(recipe: VotesRecipe, start: Start, images: int) -> bool:
-    """Say whether to fit as to few labels; only an encoder that knows something can be left alone.
-
-    Raises
-    ------
-    BadInput
-        When it was asked for with an encoder that knows nothing.
-    """
+def _check_options(recipe: VotesRecipe, start: Start, schema: LabelSchema) -> None:
+    """Refuse what cannot be done with this network or these questions, before images are read."""
+    weights = recipe.fit.class_weights
+    if weights is not None:
+        answer_weights(weights, np.zeros((0, len(schema.columns))), schema)
     if recipe.few_labels and start.needs_statistics:
         raise BadInput(
             "few labels: the encoder is left as it is, so it has to know something; go on from a "
             "model (--from galaxy-zoo), or give --pretrained"
         )
+
+
+def _is_few(recipe: VotesRecipe, start: Start, images: int) -> bool:
+    """Say whether to fit as to few labels: an encoder that knows something can be left alone."""
     if recipe.few_labels is not None:
         return recipe.few_labels
     few = not start.needs_statistics and images < FEW
