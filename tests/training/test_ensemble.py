@@ -107,6 +107,18 @@ def test_going_on_from_an_ensemble_goes_on_with_each_member(trained, training_se
         train_votes(training_set, tmp_path / "three", replace(recipe, members=3))
 
 
+def test_an_ensemble_can_begin_with_one_network(training_set, tmp_path):
+    """Its members learn in their own order, and drop other features."""
+    fit = replace(FIT, epochs=1)
+    alone = train_votes(training_set, tmp_path / "one", replace(RECIPE, members=None, fit=fit))
+    recipe = replace(RECIPE, start=alone.folder.path, samples=None, fit=fit)
+    grown = train_votes(training_set, tmp_path / "two", recipe)
+    first, second = members_of(restore_network(grown.folder.path)[0])
+    assert first.spec.samples == second.spec.samples == 3
+    assert not torch.equal(first.head.masks, second.head.masks)
+    assert not torch.equal(first.encoder.conv1[0].weight, second.encoder.conv1[0].weight)
+
+
 def test_members_are_of_one_kind():
     tiny = VotesNetwork(NetworkSpec(PRESETS["tiny"], size=32, answers=5))
     other = VotesNetwork(NetworkSpec(PRESETS["tiny"], size=32, answers=4))

@@ -113,6 +113,21 @@ def test_a_finished_run_is_not_trained_again(finished, training_set, tmp_path, m
     assert again.epochs == 1
 
 
+def test_a_run_that_was_broken_after_early_stopping_learns_no_more(
+    training_set, tmp_path, monkeypatch
+):
+    """The rate is so high that the loss soon gets worse; then the end is cut off."""
+    fit_options = replace(FIT, epochs=12, patience=1, learning_rate=0.3)
+    recipe, checkpoints = replace(RECIPE, fit=fit_options), tmp_path / "c"
+    whole = train_votes(training_set, tmp_path / "whole", recipe, checkpoints=checkpoints)
+    assert whole.epochs < 12, "did not stop early"
+    (checkpoints / DONE).unlink()
+    monkeypatch.setattr(VotesModule, "training_step", lambda *_: 1 / 0)
+    again = train_votes(training_set, tmp_path / "again", recipe, checkpoints=checkpoints)
+    assert again.folder.card.version == whole.folder.card.version
+    assert again.epochs == whole.epochs
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -18,6 +18,7 @@ from zooassist_plugin.label_schema import LabelSchema, Question
 from zooassist_plugin.model_card import ModelCard
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_training.ensemble import Network, build_network
+from zooassist_training.heads import draw_masks
 from zooassist_training.networks import NetworkSpec, VotesNetwork
 from zooassist_training.onnx_export import described_network
 
@@ -130,6 +131,13 @@ def with_samples(network: VotesNetwork, samples: int) -> VotesNetwork:
     renewed = _with_head(network, replace(network.spec, samples=samples))
     renewed.head.linear.load_state_dict(network.head.linear.state_dict())
     return renewed
+
+
+def redraw_masks(network: VotesNetwork) -> None:
+    """Draw the posterior samples' masks anew, from torch's random numbers."""
+    masks = network.head.masks
+    if masks is not None:
+        masks.copy_(draw_masks(*masks.shape, network.spec.dropout))
 
 
 def _with_head(network: VotesNetwork, spec: NetworkSpec) -> VotesNetwork:

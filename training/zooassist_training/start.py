@@ -17,6 +17,7 @@ from zooassist_training.freezing import freeze
 from zooassist_training.networks import NetworkSpec, VotesNetwork
 from zooassist_training.restore import (
     known_questions,
+    redraw_masks,
     restore_network,
     with_samples,
     with_schema,
@@ -133,4 +134,6 @@ def _going_on(recipe: VotesRecipe, schema: LabelSchema, member: int) -> Start:
     else:
         log.info("from %s: goes on with all of its questions that are asked", model)
     network = with_samples(with_schema(network, known, schema), samples)
+    if member > 0 and len(begun) == 1:
+        redraw_masks(network)  # members that start alike should at least be asked differently
     return Start(network, card.preprocessing, members=members, carried_over=kept, started_new=new)
