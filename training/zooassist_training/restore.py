@@ -137,7 +137,8 @@ def redraw_masks(network: VotesNetwork) -> None:
     """Draw the posterior samples' masks anew, from torch's random numbers."""
     masks = network.head.masks
     if masks is not None:
-        masks.copy_(draw_masks(*masks.shape, network.spec.dropout))
+        samples, features = masks.shape
+        masks.copy_(draw_masks(samples, features, network.spec.dropout))
 
 
 def _with_head(network: VotesNetwork, spec: NetworkSpec) -> VotesNetwork:
