@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-galaxy-zoo bench-masks-consensus bench-catalogue train-galaxy-zoo clean
+.PHONY: help install demo test lint format bench bench-galaxy-zoo bench-catalogue bench-heads bench-masks-consensus train-galaxy-zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,9 @@ bench-catalogue: $(VENV)/.installed  ## a catalogue of 20,000 galaxies beside th
 
 bench-masks-consensus: $(VENV)/.installed  ## consensus masks against experts' gold standard
 	$(BIN)/python benchmarks/masks_consensus.py --data $(DATA)
+
+bench-heads: $(VENV)/.installed  ## which concentration head explains held-back votes best (about an hour)
+	$(BIN)/python benchmarks/heads.py --data $(DATA)/galaxies
 
 bench-exports: $(VENV)/.installed oracle  ## reading exports, beside panoptes_aggregation
 	$(BIN)/python benchmarks/exports.py --data $(DATA)/exports --oracle $(ORACLE)

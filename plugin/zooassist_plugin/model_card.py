@@ -150,6 +150,9 @@ class ModelCard(_Record):
         Per label column or question; what they mean is said by the training recipe.
     calibration : Calibration
         How the graph's concentrations are corrected; of models of kind `votes`.
+    training_set, training_sets : TrainingSetReference, tuple of them
+        What the model saw. Of several sets, `training_sets` has all and `training_set` the first;
+        of one, `training_sets` is empty and is not written, so that earlier versions read the card.
     metrics : mapping
         On the training set's test split.
     credits : tuple of str
@@ -177,6 +180,7 @@ class ModelCard(_Record):
     thresholds: dict[str, float] = Field(default_factory=dict)
     calibration: CalibrationJson = NO_CALIBRATION
     training_set: TrainingSetReference | None = None
+    training_sets: tuple[TrainingSetReference, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str = Field(min_length=1)
     credits: tuple[str, ...] = ()
@@ -222,7 +226,8 @@ class ModelCard(_Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `model.json`."""
-        return self.model_dump(mode="json", by_alias=True)
+        unused = set() if self.training_sets else {"training_sets"}
+        return self.model_dump(mode="json", by_alias=True, exclude=unused)
 
     def write(self, folder: Path) -> None:
         """Write `model.json` into a folder; it appears whole or not at all."""

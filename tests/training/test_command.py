@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,42 @@ def test_fine_tuning_from_a_folder(training_set, tmp_path, monkeypatch):
     more = ("--from", first, "--epochs", "1", "--head-only", "--name", "better")
     assert run(monkeypatch, "train", "votes", training_set, "--out", second, *more) == 0
     assert load_model_folder(second).card.name == "better"
+
+
+def test_options_reach_the_recipe_and_the_folder(training_set, tmp_path, monkeypatch):
+    out = tmp_path / "model"
+    options = ("--samples", "3", "--members", "2", "--store", "float16", "--greyscale")
+    options += ("--train", "last:2", "--layer-decay", "0.5", "--accumulate", "2", "--no-flip")
+    options += ("--class-weights", "bar_yes=2", "--zoom", "0.2", "--no-inclusion-weights")
+    assert run(monkeypatch, "train", "votes", training_set, "--out", out, *QUICK, *options) == 0
+    kept = json.loads((out / "recipe.json").read_text())
+    recipe, fit = kept["recipe"], kept["recipe"]["fit"]
+    assert (recipe["samples"], recipe["members"], recipe["store"]) == (3, 2, "float16")
+    assert recipe["inclusion_weights"] is False
+    assert kept["network"]["greyscale"] is True
+    assert (fit["train"], fit["layer_decay"], fit["accumulate"]) == ("last:2", 0.5, 2)
+    assert fit["class_weights"] == {"bar_yes": 2.0}
+    assert (fit["augmentation"]["flip"], fit["augmentation"]["zoom"]) == (False, 0.2)
+    shapes = {output.name: output.shape for output in load_model_folder(out).card.outputs}
+    assert shapes["concentrations"] == ("batch", 6, 5)
+
+
+def test_few_labels_are_the_default_when_they_are_few(training_set, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    assert run(monkeypatch, "train", "votes", training_set, "--out", first, *QUICK) == 0
+    go_on = ("train", "votes", training_set, "--from", first)
+    assert run(monkeypatch, *go_on, "--out", second) == 0
+    assert any(line.startswith("few labels: ") for line in caplog.messages)
+    caplog.clear()
+    assert run(monkeypatch, *go_on, "--out", third, "--epochs", "1") == 0
+    assert not any(line.startswith("few labels: ") for line in caplog.messages)
+
+
+def test_several_training_sets(training_set, tmp_path, monkeypatch, capsys):
+    twice = (training_set, training_set)
+    assert run(monkeypatch, "train", "votes", *twice, "--out", tmp_path / "m", *QUICK) == 2
+    assert "the same training set" in capsys.readouterr().err
 
 
 def test_not_a_training_set(tmp_path, monkeypatch, capsys):
@@ -126,6 +163,12 @@ def test_help_is_laid_out_by_hand():
         (("--from", "galaxy-zoo"), "--encoder: the model given with --from decides it"),
         (("--dropout", "1.5"), "dropout"),
         (("--precision", "8"), "precision"),
+        (("--train", "some"), "expected all, head or last:N"),
+        (("--train", "last:9"), "at most the last 5 blocks"),
+        (("--head-only", "--train", "last:2"), "the same as --train head, but"),
+        (("--class-weights", "bar"), "expected balanced or COLUMN=WEIGHT"),
+        (("--few-labels",), "it has to know something"),
+        (("--dropout", "0", "--samples", "5"), "all 5 would be the same"),
     ],
 )
 def test_wrong_options(training_set, tmp_path, monkeypatch, capsys, options, message):

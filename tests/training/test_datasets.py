@@ -21,7 +21,8 @@ def test_images_are_prepared_as_they_are_when_served(training_set):
     assert np.array_equal(labelled.counts, data.counts[rows])
     served = prepare(decode_image(data.image_path(int(rows[3])).read_bytes()), SPEC)
     assert np.array_equal(labelled.images[3], served)
-    image, counts = VotesDataset(labelled)[3]
+    image, counts, weight = VotesDataset(labelled)[3]
+    assert weight == 1
     assert np.array_equal(image.numpy(), served)
     assert counts.sum() == data.counts[rows[3]].sum()
 
@@ -59,3 +60,12 @@ def test_channel_statistics():
     mean, deviation = channel_statistics(images)
     assert mean == pytest.approx((1.0, 0.5, 0.0))
     assert deviation == pytest.approx((1 / 255, 0.5, 1 / 255))
+
+
+def test_statistics_without_colour():
+    """Pure red is as bright as a grey of 0.299, in all three channels."""
+    images = np.zeros((2, 4, 4, 3), dtype=np.uint8)
+    images[..., 0] = 255
+    mean, deviation = channel_statistics(images, greyscale=True)
+    assert mean == pytest.approx((0.299, 0.299, 0.299))
+    assert deviation == pytest.approx((1 / 255, 1 / 255, 1 / 255))

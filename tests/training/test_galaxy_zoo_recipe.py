@@ -41,9 +41,10 @@ def data(tmp_path):
     classes = [{"GalaxyID": n, "file": files[n], "class": galaxy_zoo.CLASSES[n % 5]} for n in ids]
     folder = tmp_path / "data"
     write_folder(folder / "galaxies_pool", "classes.csv", ["GalaxyID", "file", "class"], classes)
-    smooth = dict.fromkeys(CHALLENGE_COLUMNS, 0.0) | {"Class1.1": 1.0, "Class6.2": 1.0}
-    smooth |= {"Class7.1": 1.0}
-    votes = [{"GalaxyID": n, "file": files[n], **smooth} for n in ids]
+    nothing = dict.fromkeys(CHALLENGE_COLUMNS, 0.0) | {"Class6.2": 1.0}
+    smooth = nothing | {"Class1.1": 1.0, "Class7.1": 1.0}
+    doubtful = nothing | {"Class1.1": 0.5, "Class1.3": 0.5, "Class7.1": 0.5}
+    votes = [{"GalaxyID": n, "file": files[n], **(smooth, doubtful)[n % 2]} for n in ids]
     write_folder(folder / "galaxies", "votes.csv", ["GalaxyID", "file", *CHALLENGE_COLUMNS], votes)
     return folder
 

@@ -9,7 +9,12 @@ import torch
 from scipy.stats import dirichlet_multinomial
 
 from zooassist_plugin.trees import TREES
-from zooassist_training.losses import dirichlet_multinomial_nll, votes_loss
+from zooassist_training.losses import (
+    dirichlet_multinomial_nll,
+    galaxy_nll,
+    predictive_nll,
+    votes_loss,
+)
 
 
 def nll(counts, concentrations) -> float:
@@ -89,3 +94,50 @@ def test_only_asked_questions_of_a_whole_tree_get_gradients():
     assert concentrations.grad is not None
     touched = concentrations.grad[0, 0].nonzero().flatten().tolist()
     assert touched == list(range(*tree.slices["bar"].indices(len(tree.columns))))
+
+
+def test_samples_are_mixed_as_likelihoods_with_all_questions_together():
+    """Against the mean of the joint likelihoods, written out with scipy."""
+    concentrations = torch.tensor([[[8.0, 2.0, 1.5, 3.0, 1.0], [4.0, 5.0, 1.5, 0.4, 0.7]]])
+    counts = torch.tensor([[3.0, 1.0, 1.0, 0.0, 4.0]])
+    parts = (slice(0, 3), slice(3, 5))
+    likelihoods = [
+        math.prod(
+            dirichlet_multinomial(
+                concentrations[0, s, part].numpy().astype(float),
+                int(counts[0, part].sum()),
+            ).pmf(counts[0, part].numpy().astype(int))
+            for part in parts
+        )
+        for s in range(2)
+    ]
+    found = predictive_nll(concentrations, counts, parts)
+    assert found.item() == pytest.approx(-math.log(np.mean(likelihoods)), rel=1e-5)
+    assert found.item() < votes_loss(concentrations, counts, parts).item()
+
+
+def test_one_vote_is_cross_entropy_of_the_expected_fractions():
+    """A set of classes is a set of one vote each: the loss is the usual one, to the last digit."""
+    random = np.random.default_rng(2)
+    concentrations = torch.tensor(random.uniform(0.05, 60, (40, 1, 5)))
+    classes = torch.tensor(random.integers(0, 5, 40))
+    votes = torch.nn.functional.one_hot(classes, 5).double()
+    fractions = concentrations[:, 0] / concentrations[:, 0].sum(-1, keepdim=True)
+    expected = torch.nn.functional.nll_loss(fractions.log(), classes)
+    found = votes_loss(concentrations, votes, [slice(0, 5)])
+    assert found.item() == pytest.approx(expected.item(), abs=1e-12)
+
+
+def test_weights_of_galaxies_and_answers_multiply_the_loss():
+    concentrations = torch.tensor([[[8.0, 2.0]], [[1.0, 3.0]]])
+    counts = torch.tensor([[3.0, 1.0], [0.0, 2.0]])
+    whole = [slice(0, 2)]
+    plain = galaxy_nll(concentrations, counts, whole)[:, 0]
+    weights = torch.tensor([0.5, 1.5])
+    weighted = votes_loss(concentrations, counts, whole, weights)
+    assert weighted.item() == pytest.approx(float((plain * weights).mean()))
+    answers = torch.tensor([1.0, 5.0])
+    found = galaxy_nll(concentrations, counts, whole, answers)[:, 0]
+    assert torch.allclose(found, plain * torch.tensor([2.0, 5.0]))  # (3 + 5) / 4 and 5
+    nobody = galaxy_nll(concentrations, torch.zeros(2, 2), whole, answers)
+    assert torch.equal(nobody, torch.zeros(2, 1))

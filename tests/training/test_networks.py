@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import logging
 
+import numpy as np
+import onnx
 import pytest
 import timm
 import torch
@@ -17,7 +19,8 @@ from zooassist_training.encoders import (
     open_encoder,
 )
 from zooassist_training.heads import CONCENTRATIONS, DirichletHead
-from zooassist_training.networks import NetworkSpec, VotesNetwork
+from zooassist_training.networks import GREY, NetworkSpec, VotesNetwork
+from zooassist_training.onnx_export import check_parity, described_network, export_onnx
 
 
 def tiny(**options) -> VotesNetwork:
@@ -123,3 +126,25 @@ def test_a_hub_that_does_not_answer_is_told_once(monkeypatch, caplog):
     assert caplog.messages == ["hf_hub:owner/name: fetched from its hub, or found in the cache"]
     logging.getLogger("huggingface_hub.utils._http").warning("of somebody else")
     assert caplog.messages[-1] == "of somebody else"
+
+
+def test_greyscale_sees_no_colour():
+    """A picture and the same brightness in other colours give the same answers."""
+    torch.manual_seed(0)
+    grey, colour = tiny(greyscale=True), tiny()
+    coloured = torch.zeros(1, 32, 32, 3)
+    coloured[..., 0] = 200 * torch.rand(1, 32, 32)
+    brightness = (coloured * torch.tensor(GREY)).sum(-1, keepdim=True)
+    same = brightness.expand(-1, -1, -1, 3)
+    seen = [grey.embed(each.permute(0, 3, 1, 2)) for each in (coloured, same)]
+    assert torch.allclose(*seen, atol=1e-3)
+    other = [colour.embed(each.permute(0, 3, 1, 2)) for each in (coloured, same)]
+    assert not torch.allclose(*other, atol=1e-3)
+
+
+def test_greyscale_is_in_the_graph():
+    network = tiny(greyscale=True)
+    pictures = np.random.default_rng(0).integers(0, 255, (6, 32, 32, 3), dtype=np.uint8)
+    graph = export_onnx(network)
+    assert check_parity(network, graph, pictures) < 1e-4
+    assert described_network(onnx.load_model_from_string(graph)).spec.greyscale

@@ -84,7 +84,7 @@ def test_restored_network_computes_what_the_folder_does(trained, training_set):
 
 
 def test_fine_tuning_keeps_preprocessing_and_encoder(trained, training_set, tmp_path):
-    fit = replace(FIT, epochs=1, head_only=True)
+    fit = replace(FIT, epochs=1, train="head")
     tuned = train_votes(
         training_set,
         tmp_path / "tuned",
@@ -212,12 +212,18 @@ def test_too_little_to_train_on(schema, training_set, tmp_path):
         ({"concentrations": "relu"}, "head: expected one of"),
         ({"dropout": 1.5}, "dropout"),
         ({"encoder": "vit_tiny_patch16_224"}, "--size"),
+        ({"few_labels": True}, "it has to know something"),
+        ({"fit": replace(FIT, class_weights={"bar_maybe": 2.0})}, "is no label column"),
+        ({"fit": replace(FIT, train="last:9")}, "at most the last 5 blocks"),
+        ({"dropout": 0.0, "samples": 3}, "all 3 would be the same"),
+        ({"store": "int4"}, "store: expected one of float32, float16"),
+        ({"members": 0}, "members: expected 1 or more"),
     ],
 )
 def test_wrong_options_do_not_wait_for_the_images(
     training_set, tmp_path, monkeypatch, changes, message
 ):
-    monkeypatch.setattr(steps, "read_labelled_images", lambda *_: 1 / 0)
+    monkeypatch.setattr(steps, "read_images", lambda *_: 1 / 0)
     with pytest.raises(BadInput, match=message):
         train_votes(training_set, tmp_path / "model", replace(RECIPE, **changes))
 

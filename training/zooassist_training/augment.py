@@ -37,6 +37,11 @@ class Augmentation:
     shift: float = 0.04
     brightness: float = 0.1
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every view is the image itself."""
+        return not (self.rotate or self.flip or self.zoom or self.shift or self.brightness)
+
     def __post_init__(self) -> None:
         for name in ("zoom", "shift", "brightness"):
             value = getattr(self, name)

@@ -22,6 +22,9 @@ from zooassist_plugin.model_card import Preprocessing
 from zooassist_plugin.output_paths import writing
 from zooassist_serving.preprocessing import decode_image, prepare
 from zooassist_training.encoders import Channels
+from zooassist_training.networks import GREY
+
+HEAVIEST = 20.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class LabelledImages:
         Kept in a temporary file that the system forgets with the process, not in memory.
     counts : array of shape (images, label columns), float32
     subject_ids : array of shape (images,)
+    weights : array of shape (images,), float32
+        How much each image counts; 1 on average.
+    surveys : array of shape (images,)
+        Which of several training sets an image is of, by number.
     problems : tuple of ItemFailed
         Subjects whose image is missing or broken.
     without_votes : int
@@ -43,6 +50,8 @@ class LabelledImages:
     images: NDArray[np.uint8]
     counts: NDArray[np.float32]
     subject_ids: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    surveys: NDArray[np.int64]
     problems: tuple[ItemFailed, ...] = ()
     without_votes: int = 0
 
@@ -61,7 +70,7 @@ def read_labelled_images(
     rows = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *found]))
     counts = training_set.counts[rows].astype(np.float32)
     voted = counts.sum(1) > 0
-    images = _temporary_array((int(voted.sum()), spec.size, spec.size, 3))
+    images = temporary_array((int(voted.sum()), spec.size, spec.size, 3))
     problems: list[ItemFailed] = []
     kept: list[int] = []
     for place in np.flatnonzero(voted):
@@ -81,12 +90,15 @@ def read_labelled_images(
         images=images[: len(kept)],
         counts=counts[kept],
         subject_ids=training_set.subject_ids[rows[kept]],
+        weights=inclusion_weights(training_set.inclusion_probability[rows[kept]]),
+        surveys=np.zeros(len(kept), dtype=np.int64),
         problems=tuple(problems),
         without_votes=int((~voted).sum()),
     )
 
 
-def _temporary_array(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def temporary_array(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an empty array in a file that the system forgets with the process."""
     if 0 in shape:
         return np.zeros(shape, dtype=np.uint8)
     with writing(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
@@ -96,32 +108,59 @@ def _temporary_array(shape: tuple[int, ...]) -> NDArray[np.uint8]:
         return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)  # outlives the handle
 
 
-class VotesDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Pairs of a uint8 image (side, side, 3) and its vote counts (label columns,)."""
+def inclusion_weights(probability: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Weigh images by one over the chance with which they were chosen, so that rare picks count.
+
+    A set that was chosen for being interesting then teaches what the whole population is like
+    (Horvitz & Thompson 1952). Weights are 1 on average; none is more than `HEAVIEST` times the
+    median, since a few images that count for hundreds would be all that is learnt.
+
+    Parameters
+    ----------
+    probability : array of shape (images,)
+        In (0, 1].
+    """
+    if len(probability) == 0:
+        return np.zeros(0, dtype=np.float32)
+    weights = 1 / probability
+    weights = np.minimum(weights, HEAVIEST * np.median(weights))
+    return np.asarray(weights / weights.mean(), dtype=np.float32)
+
+
+class VotesDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """A uint8 image (side, side, 3), its vote counts (label columns,), and how much it counts."""
 
     def __init__(self, labelled: LabelledImages) -> None:
         self._images, self._counts = labelled.images, torch.from_numpy(labelled.counts)
+        self._weights = torch.from_numpy(labelled.weights)
 
     def __len__(self) -> int:
         return len(self._counts)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return one image and its votes."""
-        return torch.from_numpy(np.array(self._images[index])), self._counts[index]
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return one image, its votes and its weight."""
+        image = torch.from_numpy(np.array(self._images[index]))
+        return image, self._counts[index], self._weights[index]
 
 
-def channel_statistics(images: NDArray[np.uint8], sample: int = 1000) -> tuple[Channels, Channels]:
+def channel_statistics(
+    images: NDArray[np.uint8], sample: int = 1000, greyscale: bool = False
+) -> tuple[Channels, Channels]:
     """Return mean and standard deviation per channel, of pixels scaled to 0-1.
 
     Parameters
     ----------
     sample : int
         At most so many images, evenly spaced, are looked at.
+    greyscale : bool
+        Of the images without colour, as a network of that kind sees them.
     """
     if len(images) == 0:
         return (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
     step = max(1, len(images) // sample)
     pixels = np.asarray(images[::step], dtype=np.float64) / 255
+    if greyscale:
+        pixels = np.repeat((pixels * GREY).sum(-1, keepdims=True), 3, axis=-1)
     mean = pixels.mean((0, 1, 2))
     # A channel without variation must not divide by zero.
     deviation = np.maximum(pixels.std((0, 1, 2)), 1 / 255)

@@ -6,9 +6,10 @@ import logging
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,23 @@ from torch.utils.data import DataLoader
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
+from zooassist_training.class_weights import answer_weights
 from zooassist_training.datasets import LabelledImages, VotesDataset
 from zooassist_training.epoch_order import EpochOrder
 from zooassist_training.fit_options import PRECISIONS, FitOptions
+from zooassist_training.freezing import HEAD
+from zooassist_training.frozen_features import EmbeddedImages
 from zooassist_training.networks import VotesNetwork
-from zooassist_training.votes_module import MONITOR, VotesModule
+from zooassist_training.run_state import (
+    BEST,
+    HISTORY,
+    LAST,
+    Done,
+    check_same_run,
+    identity_of,
+    read_state,
+)
+from zooassist_training.votes_module import AVERAGE, MONITOR, VotesModule
 
 __all__ = ["FitOptions", "Fitted", "fit"]
 
@@ -68,57 +81,106 @@ def fit(
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     pl.seed_everything(options.seed, verbose=False)
-    module = VotesModule(network, schema, options).train()
-    batch = min(options.batch_size, len(training))
+    identity = identity_of(network, schema, training, options)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = checkpoints or Path(scratch)
+        done = Done.read(folder, identity)
+        if done is None:
+            module = _module(network, schema, training, options, identity)
+            done = _run(module, training, validation, options, folder, checkpoints is not None)
+            if checkpoints is not None:
+                done.write(folder, identity)
+    network.load_state_dict(done.weights)
+    if not all(bool(torch.isfinite(value).all()) for value in done.weights.values()):
+        raise BadInput(
+            "training diverged: the weights are no longer numbers; choose a lower --learning-rate"
+        )
+    return Fitted(network.cpu().eval().requires_grad_(True), done.history)
+
+
+def _module(
+    network: VotesNetwork,
+    schema: LabelSchema,
+    training: LabelledImages,
+    options: FitOptions,
+    identity: Mapping[str, str],
+) -> VotesModule:
+    weights = None
+    if options.class_weights is not None:
+        chosen = answer_weights(options.class_weights, training.counts, schema)
+        weights = torch.from_numpy(chosen)
+    return VotesModule(network, schema, options, weights, identity).train()
+
+
+def _run(
+    module: VotesModule,
+    training: LabelledImages,
+    validation: LabelledImages,
+    options: FitOptions,
+    folder: Path,
+    resumable: bool,
+) -> Done:
+    """Fit, or go on fitting; return the averaged weights of the best epoch and the losses."""
+    batch = min(options.batch_size, max(1, len(training) // options.devices))
+    once = options.train == HEAD and options.augmentation.changes_nothing
+    show = partial(EmbeddedImages.of, module.network) if once else VotesDataset
     training_loader: DataLoader[Any] = DataLoader(
-        VotesDataset(training),
+        show(training),
         batch_size=batch,
         sampler=EpochOrder(len(training), options.seed),
         drop_last=True,
     )
-    validation_loader: DataLoader[Any] = DataLoader(
-        VotesDataset(validation), batch_size=max(batch, 64)
-    )
-    with tempfile.TemporaryDirectory() as scratch, _quiet():
-        folder = checkpoints or Path(scratch)
-        keeper = _keeper(folder, len(validation) > 0, resumable=checkpoints is not None)
-        trainer = _trainer(options, folder, keeper, has_validation=len(validation) > 0)
-        last = folder / "last.ckpt"
-        trainer.fit(
-            module,
-            training_loader,
-            validation_loader if len(validation) else None,
-            ckpt_path=str(last) if last.is_file() else None,
-            weights_only=True,
-        )
-        if keeper.best_model_path:
-            best = torch.load(keeper.best_model_path, map_location="cpu", weights_only=True)
-            module.load_state_dict(best["state_dict"])
-    fitted = module.average.cpu().eval()
-    if not all(bool(torch.isfinite(value).all()) for value in fitted.state_dict().values()):
-        raise BadInput(
-            "training diverged: the weights are no longer numbers; choose a lower --learning-rate"
-        )
-    return Fitted(fitted.requires_grad_(True), tuple(module.history))
+    validation_loader: DataLoader[Any] = DataLoader(show(validation), batch_size=max(batch, 64))
+    last = folder / LAST
+    state = read_state(last) if last.is_file() else {}
+    if state:
+        check_same_run(last, state, module.identity)
+    if not _stopped_early(state):
+        with _quiet():
+            _trainer(options, folder, resumable, has_validation=len(validation) > 0).fit(
+                module,
+                training_loader,
+                validation_loader if len(validation) else None,
+                ckpt_path=str(last) if state else None,
+                weights_only=True,
+            )
+    # Read back from the files: with several processes, training was not in this one.
+    state = read_state(last)
+    best = read_state(folder / BEST) if (folder / BEST).is_file() else state
+    weights = {
+        name.removeprefix(AVERAGE): value
+        for name, value in best["state_dict"].items()
+        if name.startswith(AVERAGE)
+    }
+    return Done(weights, tuple(state[HISTORY]))
 
 
-def _keeper(folder: Path, has_validation: bool, resumable: bool) -> ModelCheckpoint:
-    """Keep the best weights (or, without validation, the last); all state only when resumable."""
-    options: dict[str, Any] = {"monitor": MONITOR} if has_validation else {}
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="best",
-        save_top_k=1,
-        save_last=resumable,
-        save_weights_only=not resumable,
-        **options,
+def _stopped_early(state: Mapping[str, Any]) -> bool:
+    """Say whether a run was broken off only after early stopping had ended it."""
+    callbacks: Mapping[str, Any] = state.get("callbacks", {})
+    return any(
+        name.startswith(EarlyStopping.__name__) and each["stopped_epoch"] > 0
+        for name, each in callbacks.items()
     )
+
+
+def _keepers(folder: Path, has_validation: bool, resumable: bool) -> list[Callback]:
+    """Keep the best weights (nothing is best without validation) and the state after each epoch."""
+    options: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False}
+    weights_only = not resumable
+    last = ModelCheckpoint(filename=Path(LAST).stem, save_weights_only=weights_only, **options)
+    if not has_validation:
+        return [last]
+    best = ModelCheckpoint(
+        filename=Path(BEST).stem, monitor=MONITOR, save_weights_only=True, **options
+    )
+    return [best, last]
 
 
 def _trainer(
-    options: FitOptions, folder: Path, keeper: ModelCheckpoint, has_validation: bool
+    options: FitOptions, folder: Path, resumable: bool, has_validation: bool
 ) -> pl.Trainer:
-    callbacks: list[Callback] = [keeper]
+    callbacks = _keepers(folder, has_validation, resumable)
     if has_validation and options.patience:
         callbacks.append(EarlyStopping(MONITOR, patience=options.patience, check_finite=True))
     on_terminal = sys.stderr.isatty()
@@ -127,7 +189,10 @@ def _trainer(
     return pl.Trainer(
         max_epochs=options.epochs,
         accelerator="auto",
-        devices=1,
+        devices=options.devices,
+        strategy=_strategy(options),
+        use_distributed_sampler=False,  # EpochOrder divides the images itself
+        accumulate_grad_batches=options.accumulate,
         precision=PRECISIONS[options.precision],
         callbacks=callbacks,
         logger=False,
@@ -138,6 +203,12 @@ def _trainer(
         deterministic="warn",
         gradient_clip_val=5.0,
     )
+
+
+def _strategy(options: FitOptions) -> str:
+    if options.devices > 1 and options.strategy == "auto":
+        return "ddp_spawn"
+    return options.strategy
 
 
 @contextmanager

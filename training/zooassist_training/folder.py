@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zooassist_exporters.training_set import TrainingSet
 from zooassist_plugin import __version__
 from zooassist_plugin.calibration import NO_CALIBRATION, Calibration
 from zooassist_plugin.model_card import Preprocessing, TensorSpec, TrainingSetReference
 from zooassist_serving.model_folder import ModelFolder, card_for, write_model_folder
+from zooassist_training.ensemble import Network, number_of_samples
 from zooassist_training.evaluate import Scores
-from zooassist_training.fit import Fitted
+from zooassist_training.surveys import Surveys
 
 if TYPE_CHECKING:
     from zooassist_training.train_votes import VotesRecipe
@@ -28,63 +29,88 @@ DECIDED_BY_START = (
     "crop",
     "concentrations",
     "dropout",
+    "greyscale",
 )
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out of a training.
+
+    Attributes
+    ----------
+    histories : tuple
+        For every member one dict of losses per epoch.
+    tests : mapping
+        Scores on the test split, by the name of the training set.
+    parity : float
+        Largest relative difference between graph and PyTorch, recorded in ``recipe.json``.
+    """
+
+    network: Network
+    histories: tuple[tuple[dict[str, float], ...], ...]
+    tests: Mapping[str, Scores]
+    parity: float
+    calibration: Calibration = NO_CALIBRATION
+
+    def metrics(self) -> dict[str, float]:
+        """Return the scores as `model.json` keeps them: of several sets, each under its name."""
+        if len(self.tests) == 1:
+            return next(iter(self.tests.values())).flat()
+        return {
+            f"{name}/{metric}": value
+            for name, scores in self.tests.items()
+            for metric, value in scores.flat().items()
+        }
 
 
 def write_votes_model(
     onnx_bytes: bytes,
+    report: Report,
     recipe: VotesRecipe,
-    fitted: Fitted,
-    data: TrainingSet,
+    data: Surveys,
     preprocessing: Preprocessing,
-    scores: Scores,
-    parity: float,
     out: Path,
     *,
-    calibration: Calibration = NO_CALIBRATION,
     overwrite: bool = False,
 ) -> ModelFolder:
-    """Write the model folder; it appears whole or not at all.
-
-    Parameters
-    ----------
-    parity : float
-        Largest relative difference between graph and PyTorch, recorded in ``recipe.json``.
-    """
-    side, features = preprocessing.size, fitted.network.head.linear.in_features
+    """Write the model folder; it appears whole or not at all."""
+    side, network = preprocessing.size, report.network
+    samples, answers = number_of_samples(network), len(data.schema.columns)
+    references = tuple(
+        TrainingSetReference(name=each.name, sha256=each.data.sha256, rows=len(each.data))
+        for each in data.surveys
+    )
     card = card_for(
         onnx_bytes,
         preprocessing=preprocessing,
-        calibration=calibration,
+        calibration=report.calibration,
         name=recipe.name,
         kind="votes",
         inputs=(TensorSpec(name="image", dtype="uint8", shape=("batch", side, side, 3)),),
         outputs=(
-            TensorSpec(
-                name="concentrations",
-                dtype="float32",
-                shape=("batch", 1, len(data.schema.columns)),
-            ),
-            TensorSpec(name="embedding", dtype="float32", shape=("batch", features)),
+            TensorSpec(name="concentrations", dtype="float32", shape=("batch", samples, answers)),
+            TensorSpec(name="embedding", dtype="float32", shape=("batch", network.features)),
         ),
         label_schema=data.schema,
-        training_set=TrainingSetReference(
-            name=data.path.resolve().name, sha256=data.sha256, rows=len(data)
-        ),
-        metrics=scores.flat(),
+        training_set=references[0],
+        training_sets=references if len(references) > 1 else (),
+        metrics=report.metrics(),
         licence=recipe.licence,
         credits=recipe.credits,
     )
+    members = len(report.histories)
     content = json.dumps(
         {
             "encoding-type": "zooassist-recipe",
             "encoding-version": "0.1.0",
             "producer": f"zooassist {__version__}",
-            "network": fitted.network.spec.to_json(),
+            "network": network.spec.to_json(),
             "recipe": _recipe_json(recipe),
-            "onnx_parity": parity,
-            "history": list(fitted.history),
-        },
+            "onnx_parity": report.parity,
+            "history": list(report.histories[0]),
+        }
+        | ({"members": [list(each) for each in report.histories]} if members > 1 else {}),
         indent=2,
         ensure_ascii=False,
     )

@@ -1,4 +1,11 @@
-"""What turns features into concentrations? A dropout, a linear layer, a map to positive numbers."""
+"""What turns features into concentrations? A dropout, a linear layer, a map to positive numbers.
+
+Posterior samples (Gal & Ghahramani 2016, https://arxiv.org/abs/1506.02142) come from dropout that
+stays on. Here it acts on the head only and with masks that are drawn once and kept: the encoder
+runs once for all samples, the graph is deterministic, and since a mask may as well be multiplied
+into the weights, all samples together are one matrix product (onnxruntime does that multiplication
+when it loads the graph).
+"""
 
 from __future__ import annotations
 
@@ -38,6 +45,22 @@ CONCENTRATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def draw_masks(samples: int, features: int, dropout: float) -> Tensor:
+    """Draw which features each posterior sample sees, from torch's random numbers.
+
+    Every feature is dropped from the same share of the samples (to the nearest sample), so that
+    the samples' mean has no noise of its own that more samples would have to average away.
+
+    Returns
+    -------
+    Tensor of shape (samples, features)
+        1 where the feature is seen, else 0.
+    """
+    places = torch.rand(samples, features).argsort(0)
+    dropped = torch.floor(dropout * samples + torch.rand(features)).clamp(max=samples - 1)
+    return (places >= dropped).float()
+
+
 class DirichletHead(nn.Module):
     """Concentrations for every answer of every question.
 
@@ -45,21 +68,48 @@ class DirichletHead(nn.Module):
     ----------
     features, answers : int
     dropout : float
-        Probability with which a feature is dropped in training.
+        Probability with which a feature is dropped.
     concentrations : str
         A key of `CONCENTRATIONS`.
+    samples : int
+        Posterior samples outside training; one is the deterministic answer, without dropout.
+
+    Attributes
+    ----------
+    centre : Tensor of shape (features,)
+        What a dropped feature is taken for; 0 unless a head was fitted to centred features.
+    masks : Tensor of shape (samples, features), or None for a single sample
     """
 
-    def __init__(self, features: int, answers: int, dropout: float, concentrations: str) -> None:
+    centre: Tensor
+    masks: Tensor | None
+
+    def __init__(
+        self, features: int, answers: int, dropout: float, concentrations: str, samples: int = 1
+    ) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(features, answers)
+        self.samples = samples
         self._to_positive = CONCENTRATIONS[concentrations]
+        self.register_buffer("centre", torch.zeros(features))
+        masks = draw_masks(samples, features, dropout) if samples > 1 else None
+        self.register_buffer("masks", masks)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return concentrations of shape (batch, samples, answers) for (batch, features).
 
-        There is one sample: the axis is part of the model folder's format.
+        In training there is one sample, of dropout that is drawn anew each time.
         """
-        values = self.linear(self.dropout(features))
-        return self._to_positive(values).unsqueeze(1)
+        centred = features - self.centre
+        if self.training or self.masks is None:
+            return self._to_positive(self.linear(self.dropout(centred))).unsqueeze(1)
+        return self._to_positive(self._sampled(centred, self.masks))
+
+    def _sampled(self, centred: Tensor, masks: Tensor) -> Tensor:
+        """Run all samples in one product of (batch, features) and (features, samples x answers)."""
+        kept = masks.unsqueeze(1) * (1 / (1 - self.dropout.p))
+        answers, features = self.linear.weight.shape
+        weight = (kept * self.linear.weight).reshape(self.samples * answers, features)
+        values = functional.linear(centred, weight).reshape(-1, self.samples, answers)
+        return values + self.linear.bias

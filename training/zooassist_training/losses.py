@@ -11,6 +11,7 @@ et al. 2022, https://arxiv.org/abs/2102.08414).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -48,8 +49,13 @@ def dirichlet_multinomial_nll(concentrations: Tensor, counts: Tensor) -> Tensor:
     return torch.where(total > 0, -log_likelihood, torch.zeros_like(log_likelihood))
 
 
-def votes_loss(concentrations: Tensor, counts: Tensor, questions: Iterable[slice]) -> Tensor:
-    """Mean over galaxies, and over posterior samples, of the sum over questions.
+def galaxy_nll(
+    concentrations: Tensor,
+    counts: Tensor,
+    questions: Iterable[slice],
+    answer_weights: Tensor | None = None,
+) -> Tensor:
+    """Return the negative log-likelihood of all votes on a galaxy: the sum over its questions.
 
     Parameters
     ----------
@@ -57,6 +63,12 @@ def votes_loss(concentrations: Tensor, counts: Tensor, questions: Iterable[slice
     counts : Tensor of shape (batch, answers)
     questions : iterable of slice
         Where each question's answers lie in the last axis (`LabelSchema.slices`).
+    answer_weights : Tensor of shape (answers,), optional
+        A question counts for a galaxy with the mean weight of the votes on it.
+
+    Returns
+    -------
+    Tensor of shape (batch, samples)
 
     Notes
     -----
@@ -64,8 +76,74 @@ def votes_loss(concentrations: Tensor, counts: Tensor, questions: Iterable[slice
     than the number of volunteers, and the loss sees only how the ticks are divided.
     """
     votes = counts.to(concentrations.dtype).unsqueeze(1)
-    per_question = [
-        dirichlet_multinomial_nll(concentrations[..., where], votes[..., where])
-        for where in questions
-    ]
-    return torch.stack(per_question).sum(0).mean()
+    # All questions at once, by a matrix of which answer is whose: a dozen times fewer operations
+    # than question by question. In full precision, whatever the network runs in.
+    with torch.autocast(device_type=concentrations.device.type, enabled=False):
+        belongs = _belongs(concentrations, list(questions))
+        total, strength = votes @ belongs, concentrations @ belongs
+        answers = (
+            torch.lgamma(votes + concentrations)
+            - torch.lgamma(concentrations)
+            - torch.lgamma(votes + 1)
+        )
+        nll = -(
+            torch.lgamma(total + 1)
+            + torch.lgamma(strength)
+            - torch.lgamma(total + strength)
+            + answers @ belongs
+        )
+        nll = torch.where(total > 0, nll, torch.zeros_like(nll))
+        if answer_weights is not None:
+            nll = nll * ((votes * answer_weights) @ belongs) / total.clamp(min=1e-6)
+        return nll.sum(-1)
+
+
+def _belongs(like: Tensor, questions: list[slice]) -> Tensor:
+    """Return a matrix (answers, questions) that is 1 where an answer is one of the question's."""
+    belongs = torch.zeros(like.shape[-1], len(questions), dtype=like.dtype)
+    for number, where in enumerate(questions):
+        belongs[where, number] = 1
+    return belongs.to(like.device)
+
+
+def votes_loss(
+    concentrations: Tensor,
+    counts: Tensor,
+    questions: Iterable[slice],
+    weights: Tensor | None = None,
+    answer_weights: Tensor | None = None,
+) -> Tensor:
+    """Mean over galaxies, and over samples, of the sum over questions: what training lowers.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (batch,), optional
+        How much each galaxy counts; 1 on average over a whole training set.
+
+    The others are those of `galaxy_nll`.
+    """
+    nll = galaxy_nll(concentrations, counts, questions, answer_weights)
+    return nll.mean() if weights is None else (nll * weights.unsqueeze(1)).mean()
+
+
+def predictive_nll(
+    concentrations: Tensor,
+    counts: Tensor,
+    questions: Iterable[slice],
+    answer_weights: Tensor | None = None,
+) -> Tensor:
+    """Return per galaxy how badly the samples together explain its votes: what is validated.
+
+    The model's prediction is the equal mixture of its samples, so the likelihood is the mean of
+    the samples' likelihoods, ``logsumexp(log p_s) - log S``. (The mean of their logarithms would
+    punish samples for differing, which is what they are for.) Questions are independent given the
+    image *and* the sample: they are multiplied before the samples are mixed.
+
+    Parameters are those of `galaxy_nll`.
+
+    Returns
+    -------
+    Tensor of shape (batch,)
+    """
+    nll = galaxy_nll(concentrations, counts, questions, answer_weights)
+    return math.log(nll.shape[1]) - torch.logsumexp(-nll, 1)

@@ -26,6 +26,12 @@ class NetworkSpec:
         Number of label columns.
     concentrations : str
         A key of `heads.CONCENTRATIONS`.
+    dropout : float
+        Probability with which the head drops a feature.
+    samples : int
+        Posterior samples, see `heads.DirichletHead`; 1 is deterministic.
+    greyscale : bool
+        Whether the graph takes the colour out before anything else looks.
     mean, deviation : tuple of float
         Per channel, of pixels scaled to 0-1; subtracted and divided by inside the graph.
     """
@@ -35,6 +41,8 @@ class NetworkSpec:
     answers: int
     concentrations: str = "exponential"
     dropout: float = 0.2
+    samples: int = 1
+    greyscale: bool = False
     mean: Channels = (0.5, 0.5, 0.5)
     deviation: Channels = (0.25, 0.25, 0.25)
 
@@ -44,6 +52,13 @@ class NetworkSpec:
             raise BadInput(f"head: expected one of {known}, got {self.concentrations!r}")
         if not 0 <= self.dropout < 1:
             raise BadInput(f"dropout: expected 0 up to but not including 1, got {self.dropout}")
+        if self.samples < 1:
+            raise BadInput(f"samples: expected 1 or more, got {self.samples}")
+        if self.samples > 1 and self.dropout == 0:
+            raise BadInput(
+                f"samples: without dropout all {self.samples} would be the same; "
+                "give a --dropout, or --samples 1"
+            )
         if self.answers < 1:
             raise BadInput("the label schema has no answers; nothing can be learnt from it")
         if min(self.deviation) <= 0:
@@ -57,6 +72,8 @@ class NetworkSpec:
             "answers": self.answers,
             "concentrations": self.concentrations,
             "dropout": self.dropout,
+            "samples": self.samples,
+            "greyscale": self.greyscale,
             "mean": list(self.mean),
             "deviation": list(self.deviation),
         }
@@ -77,6 +94,9 @@ class NetworkSpec:
                 answers=int(content["answers"]),
                 concentrations=str(content["concentrations"]),
                 dropout=float(content["dropout"]),
+                # Graphs of before there were samples and greyscale do not say so.
+                samples=int(content.get("samples", 1)),
+                greyscale=bool(content.get("greyscale", False)),
                 mean=_channels(content["mean"]),
                 deviation=_channels(content["deviation"]),
             )
@@ -91,6 +111,10 @@ def _channels(values: Iterable[float]) -> Channels:
 
 def _per_channel(values: Channels) -> Tensor:
     return torch.tensor(values).view(1, 3, 1, 1) * 255
+
+
+# Weights of red, green and blue in brightness, ITU-R BT.601, as Pillow's mode L has them.
+GREY = (0.299, 0.587, 0.114)
 
 
 class VotesNetwork(nn.Module):
@@ -110,8 +134,10 @@ class VotesNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         self.encoder = build_encoder(spec.encoder) if encoder is None else encoder
-        features = embedding_size(self.encoder, spec.size)
-        self.head = DirichletHead(features, spec.answers, spec.dropout, spec.concentrations)
+        self.features = embedding_size(self.encoder, spec.size)
+        self.head = DirichletHead(
+            self.features, spec.answers, spec.dropout, spec.concentrations, spec.samples
+        )
         self.register_buffer("mean", _per_channel(spec.mean))
         self.register_buffer("deviation", _per_channel(spec.deviation))
         self.to(memory_format=torch.channels_last)
@@ -134,7 +160,20 @@ class VotesNetwork(nn.Module):
         concentrations : Tensor of shape (batch, samples, answers), float32
         embedding : Tensor of shape (batch, features), float32
         """
-        # The head in full precision: lgamma differences of bfloat16 concentrations are noise.
-        embedding = self.encoder((pixels - self.mean) / self.deviation).float()
-        with torch.autocast(device_type=pixels.device.type, enabled=False):
-            return self.head(embedding), embedding
+        embedding = self.embed(pixels)
+        return self.from_embedding(embedding), embedding
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """Return the embedding (batch, features) of float pixels 0-255."""
+        if self.spec.greyscale:
+            weights = torch.tensor(GREY, device=pixels.device).view(1, 3, 1, 1)
+            pixels = (pixels * weights).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+        embedding: Tensor = self.encoder((pixels - self.mean) / self.deviation)
+        return embedding.float()
+
+    def from_embedding(self, embedding: Tensor) -> Tensor:
+        """Return the concentrations (batch, samples, answers) that follow from an embedding."""
+        # In full precision: lgamma differences of bfloat16 concentrations are noise.
+        with torch.autocast(device_type=embedding.device.type, enabled=False):
+            concentrations: Tensor = self.head(embedding)
+        return concentrations

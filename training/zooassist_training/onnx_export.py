@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import tempfile
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,7 +22,9 @@ from numpy.typing import NDArray
 
 from zooassist_plugin.errors import ZooassistError
 from zooassist_serving.runtime import OnnxRuntime
-from zooassist_training.networks import NetworkSpec, VotesNetwork
+from zooassist_training.ensemble import Network, members_of, number_of_samples
+from zooassist_training.half_storage import Storage, store_halves, stored_as_halves
+from zooassist_training.networks import NetworkSpec
 
 # Operators up to here are in every onnxruntime since 1.13; raising it changes all digests.
 OPSET = 17
@@ -34,10 +38,23 @@ class ParityError(ZooassistError):
     """The exported graph computes something else than the network it was made from."""
 
 
-def export_onnx(network: VotesNetwork) -> bytes:
+@dataclass(frozen=True)
+class Description:
+    """What a graph says it was made from: so many networks of this kind."""
+
+    spec: NetworkSpec
+    members: int = 1
+
+
+def export_onnx(network: Network, store: Storage = "float32") -> bytes:
     """Write the network as an ONNX model with a free batch size, all weights inside.
 
     The network's description is put in the model's metadata, for `restore`.
+
+    Parameters
+    ----------
+    store : str
+        ``float16`` for a network that went through `half_storage.round_to_halves`.
     """
     network.eval()
     side = network.spec.size
@@ -60,23 +77,40 @@ def export_onnx(network: VotesNetwork) -> bytes:
             do_constant_folding=False,
         )
         model = onnx.load_model(path)
+    _say_sizes(model, network)
     model.producer_name, model.producer_version = "zooassist", ""
     entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, json.dumps(network.spec.to_json(), sort_keys=True)
+    entry.key, entry.value = METADATA_KEY, json.dumps(_described(network), sort_keys=True)
+    if store == "float16":
+        store_halves(model, stored_as_halves(network))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def described_network(model: onnx.ModelProto) -> NetworkSpec | None:
+def _say_sizes(model: onnx.ModelProto, network: Network) -> None:
+    """Put the lengths of the output's axes in the graph: the exporter loses them in reshapes."""
+    output = next(each for each in model.graph.output if each.name == OUTPUTS[0])
+    lengths = (number_of_samples(network), network.spec.answers)
+    for dimension, length in zip(output.type.tensor_type.shape.dim[1:], lengths, strict=True):
+        dimension.dim_value = length
+
+
+def _described(network: Network) -> dict[str, Any]:
+    members = len(members_of(network))
+    return network.spec.to_json() | ({"members": members} if members > 1 else {})
+
+
+def described_network(model: onnx.ModelProto) -> Description | None:
     """Read the network's description from a graph's metadata, None when it has none."""
     for entry in model.metadata_props:
         if entry.key == METADATA_KEY:
-            return NetworkSpec.from_json(json.loads(entry.value))
+            content = json.loads(entry.value)
+            return Description(NetworkSpec.from_json(content), int(content.get("members", 1)))
     return None
 
 
 def largest_difference(
-    network: VotesNetwork, onnx_bytes: bytes, images: NDArray[np.uint8], threads: int = 1
+    network: Network, onnx_bytes: bytes, images: NDArray[np.uint8], threads: int = 1
 ) -> float:
     """Return the largest relative difference in concentrations, onnxruntime against PyTorch.
 
@@ -103,7 +137,7 @@ def largest_difference(
 
 
 def check_parity(
-    network: VotesNetwork,
+    network: Network,
     onnx_bytes: bytes,
     images: NDArray[np.uint8],
     tolerance: float = TOLERANCE,

@@ -17,14 +17,17 @@ from zooassist_plugin.label_match import match_labels
 from zooassist_plugin.label_schema import LabelSchema, Question
 from zooassist_plugin.model_card import ModelCard
 from zooassist_serving.model_folder import load_model_folder
-from zooassist_training.networks import VotesNetwork
+from zooassist_training.ensemble import Network, build_network
+from zooassist_training.heads import draw_masks
+from zooassist_training.networks import NetworkSpec, VotesNetwork
 from zooassist_training.onnx_export import described_network
 
 # A counter that batch normalisation keeps and never uses in what we train.
 NOT_STORED = "num_batches_tracked"
+MAY_BE_ABSENT = "head.centre"
 
 
-def restore_network(folder: str | Path) -> tuple[VotesNetwork, ModelCard]:
+def restore_network(folder: str | Path) -> tuple[Network, ModelCard]:
     """Rebuild the PyTorch network of a model folder, with its weights.
 
     Parameters
@@ -45,17 +48,20 @@ def restore_network(folder: str | Path) -> tuple[VotesNetwork, ModelCard]:
         )
     model = onnx.load_model_from_string(found.onnx_path.read_bytes())
     try:
-        spec = described_network(model)
+        description = described_network(model)
     except json.JSONDecodeError as error:
         raise BadInput(f"{found.onnx_path}: its network description is damaged") from error
-    if spec is None:
+    if description is None:
         raise BadInput(
             f"{found.onnx_path}: the graph does not say which encoder it was made from, so it can "
             "be served but not trained on; give a folder that `zooassist train votes` wrote"
         )
-    network = VotesNetwork(spec)
+    spec = description.spec
+    network = build_network(spec, description.members)
     weights = stored_weights(model)
     expected = {name for name in network.state_dict() if not name.endswith(NOT_STORED)}
+    # A graph of before heads had a centre: theirs was 0, as a new head's is.
+    expected -= {name for name in expected - weights.keys() if name.endswith(MAY_BE_ABSENT)}
     missing = sorted(expected - weights.keys())
     if missing:
         raise BadInput(
@@ -70,7 +76,7 @@ def restore_network(folder: str | Path) -> tuple[VotesNetwork, ModelCard]:
 
 
 def stored_weights(model: onnx.ModelProto) -> dict[str, Tensor]:
-    """Return a graph's initialisers by name.
+    """Return a graph's initialisers by name, those kept in 16 bits as 32.
 
     The exporter stores equal tensors once and gives the others their name by an Identity node.
     """
@@ -78,8 +84,11 @@ def stored_weights(model: onnx.ModelProto) -> dict[str, Tensor]:
         each.name: torch.from_numpy(np.array(numpy_helper.to_array(each)))
         for each in model.graph.initializer
     }
+    for name, weight in weights.items():
+        if weight.dtype == torch.float16:
+            weights[name] = weight.float()
     for node in model.graph.node:
-        if node.op_type == "Identity" and node.input[0] in weights:
+        if node.op_type in ("Cast", "Identity") and node.input[0] in weights:
             weights[node.output[0]] = weights[node.input[0]]
     return weights
 
@@ -97,7 +106,7 @@ def with_schema(network: VotesNetwork, known: LabelSchema, wanted: LabelSchema) 
     """
     if known.columns == wanted.columns:
         return network
-    renewed = VotesNetwork(replace(network.spec, answers=len(wanted.columns)), network.encoder)
+    renewed = _with_head(network, replace(network.spec, answers=len(wanted.columns)))
     old, new = network.head.linear, renewed.head.linear
     with torch.no_grad():
         for question in wanted.questions:
@@ -106,6 +115,40 @@ def with_schema(network: VotesNetwork, known: LabelSchema, wanted: LabelSchema) 
             if rows:
                 new.weight[wanted.slices[question.name]] = old.weight[rows]
                 new.bias[wanted.slices[question.name]] = old.bias[rows]
+    return renewed
+
+
+def with_samples(network: VotesNetwork, samples: int) -> VotesNetwork:
+    """Give the network a head with so many posterior samples, of masks that are drawn anew.
+
+    Raises
+    ------
+    BadInput
+        When the network has no dropout to sample.
+    """
+    if network.spec.samples == samples:
+        return network
+    renewed = _with_head(network, replace(network.spec, samples=samples))
+    renewed.head.linear.load_state_dict(network.head.linear.state_dict())
+    return renewed
+
+
+def redraw_masks(network: VotesNetwork) -> None:
+    """Draw the posterior samples' masks anew, from torch's random numbers."""
+    masks = network.head.masks
+    if masks is not None:
+        samples, features = masks.shape
+        masks.copy_(draw_masks(samples, features, network.spec.dropout))
+
+
+def _with_head(network: VotesNetwork, spec: NetworkSpec) -> VotesNetwork:
+    """Put a new head on the network, with the old one's centre and, where they fit, its masks."""
+    renewed = VotesNetwork(spec, network.encoder)
+    with torch.no_grad():
+        renewed.head.centre.copy_(network.head.centre)
+        old, new = network.head.masks, renewed.head.masks
+        if old is not None and new is not None and old.shape == new.shape:
+            new.copy_(old)
     return renewed
 
 

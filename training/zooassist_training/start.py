@@ -6,16 +6,28 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
+from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.model_card import Preprocessing
 from zooassist_training.encoders import open_encoder
+from zooassist_training.ensemble import members_of
+from zooassist_training.freezing import freeze
 from zooassist_training.networks import NetworkSpec, VotesNetwork
-from zooassist_training.restore import known_questions, restore_network, with_schema
+from zooassist_training.restore import (
+    known_questions,
+    redraw_masks,
+    restore_network,
+    with_samples,
+    with_schema,
+)
 
 if TYPE_CHECKING:
     from zooassist_training.train_votes import VotesRecipe
 
 log = logging.getLogger(__name__)
+SAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,8 @@ class Start:
     ----------
     needs_statistics : bool
         Whether it is still to be normalised by the training images: nothing in it expects others.
+    members : int
+        How many networks are to be trained, this one among them.
     carried_over, started_new : tuple of str
         When going on from a model: questions whose answers keep its weights, and the others.
     """
@@ -33,12 +47,18 @@ class Start:
     network: VotesNetwork
     preprocessing: Preprocessing
     needs_statistics: bool = False
+    members: int = 1
     carried_over: tuple[str, ...] = ()
     started_new: tuple[str, ...] = ()
 
 
-def start_of(recipe: VotesRecipe, schema: LabelSchema) -> Start:
+def start_of(recipe: VotesRecipe, schema: LabelSchema, member: int = 0) -> Start:
     """Build the network of a recipe; no image is needed, so that wrong options show at once.
+
+    Parameters
+    ----------
+    member : int
+        Which network of an ensemble.
 
     Raises
     ------
@@ -47,8 +67,15 @@ def start_of(recipe: VotesRecipe, schema: LabelSchema) -> Start:
     Refused
         When published weights can't be fetched.
     """
+    torch.manual_seed(recipe.fit.member(member).seed)
+    start = _begun(recipe, schema, member)
+    freeze(start.network, recipe.fit.train)
+    return start
+
+
+def _begun(recipe: VotesRecipe, schema: LabelSchema, member: int) -> Start:
     if recipe.start is not None:
-        return _going_on(str(recipe.start), schema)
+        return _going_on(recipe, schema, member)
     encoder = open_encoder(recipe.encoder, recipe.encoder_options, recipe.pretrained)
     spec = NetworkSpec(
         encoder=encoder.spec,
@@ -56,20 +83,46 @@ def start_of(recipe: VotesRecipe, schema: LabelSchema) -> Start:
         answers=len(schema.columns),
         concentrations=recipe.concentrations,
         dropout=recipe.dropout,
+        samples=_samples(recipe.samples, recipe.dropout),
+        greyscale=recipe.greyscale,
     )
     network = VotesNetwork(spec, encoder.module)
     if encoder.statistics is not None:
         network.normalise_by(*encoder.statistics)
     preprocessing = Preprocessing(size=recipe.size, crop=recipe.crop)
-    return Start(network, preprocessing, needs_statistics=encoder.statistics is None)
+    return Start(
+        network,
+        preprocessing,
+        needs_statistics=encoder.statistics is None,
+        members=recipe.members or 1,
+    )
 
 
-def _going_on(model: str, schema: LabelSchema) -> Start:
+def _samples(wanted: int | None, dropout: float, known: int = 1) -> int:
+    """Return how many posterior samples the head gives: without dropout there is only one."""
+    if wanted is not None:
+        return wanted
+    return known if known > 1 else (SAMPLES if dropout > 0 else 1)
+
+
+def _going_on(recipe: VotesRecipe, schema: LabelSchema, member: int) -> Start:
+    model = str(recipe.start)
     restored, card = restore_network(model)
+    begun = members_of(restored)
+    members = recipe.members or len(begun)
+    if len(begun) not in (1, members):
+        raise BadInput(
+            f"from {model}: an ensemble of {len(begun)} goes on with all of them, got --members "
+            f"{members}; leave --members out"
+        )
+    network = begun[member % len(begun)]
+    samples = _samples(recipe.samples, network.spec.dropout, network.spec.samples)
     known = card.schema_of_votes
     kept = known_questions(known, schema)
     new = tuple(each.name for each in schema.questions if each.name not in kept)
-    if not kept:
+    if member > 0:
+        pass  # said of the first
+    elif not kept:
         log.warning(
             "from %s: none of its questions is in this training set, so every answer starts new "
             "and only the encoder goes on; `zooassist export votes --like %s` keeps its questions",
@@ -80,5 +133,7 @@ def _going_on(model: str, schema: LabelSchema) -> Start:
         log.warning("from %s: goes on with %s; new: %s", model, ", ".join(kept), ", ".join(new))
     else:
         log.info("from %s: goes on with all of its questions that are asked", model)
-    network = with_schema(restored, known, schema)
-    return Start(network, card.preprocessing, carried_over=kept, started_new=new)
+    network = with_samples(with_schema(network, known, schema), samples)
+    if member > 0 and len(begun) == 1:
+        redraw_masks(network)  # members that start alike should at least be asked differently
+    return Start(network, card.preprocessing, members=members, carried_over=kept, started_new=new)

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from zooassist_exporters.splits import Split
-from zooassist_exporters.training_set import read_training_set
 from zooassist_plugin.errors import BadInput, ItemFailed
+from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.model_card import NAME_PATTERN
 from zooassist_plugin.output_paths import check_folder_takes_files
 from zooassist_serving.model_folder import ModelFolder, check_model_place
-from zooassist_training.augment import with_margin
-from zooassist_training.datasets import LabelledImages, channel_statistics, read_labelled_images
+from zooassist_training.class_weights import answer_weights
+from zooassist_training.datasets import channel_statistics
+from zooassist_training.ensemble import together
 from zooassist_training.evaluate import Scores
 from zooassist_training.evaluation.after_training import calibrate_and_score
-from zooassist_training.fit import fit
+from zooassist_training.few_labels import FEW, fit_few_labels
+from zooassist_training.fit import Fitted, fit
 from zooassist_training.fit_options import FitOptions
-from zooassist_training.folder import write_votes_model
+from zooassist_training.folder import Report, write_votes_model
+from zooassist_training.half_storage import STORAGES, Storage, round_to_halves
+from zooassist_training.images import Images, read_images
+from zooassist_training.label_checks import check_votes
 from zooassist_training.onnx_export import check_parity, export_onnx
-from zooassist_training.start import start_of
+from zooassist_training.start import Start, start_of
+from zooassist_training.surveys import read_surveys
 
 log = logging.getLogger(__name__)
-PARITY_IMAGES = 500
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,21 @@ class VotesRecipe:
         Of the preprocessing.
     concentrations, dropout
         Of the head, see `heads.DirichletHead`.
+    samples : int, optional
+        Posterior samples of each network; by default 20, or as many as the model gone on from
+        has, and 1 without dropout.
+    members : int, optional
+        Networks in the ensemble; by default 1, or as many as the model gone on from has.
+    greyscale : bool
+        Take the colour out, inside the graph.
+    store : str
+        ``float16`` halves the file, see `half_storage`.
     train_on : tuple of str
         Splits to learn from. With "validation" among them nothing is left to stop early by.
+    inclusion_weights : bool
+        Weigh images by one over their inclusion probability, see `datasets.inclusion_weights`.
+    few_labels : bool, optional
+        Fit the head alone and hold it back, see `few_labels`; None decides by the number of images.
     licence, credits
         Of the data and the encoder, for `model.json`.
     """
@@ -62,7 +79,13 @@ class VotesRecipe:
     crop: float = 1.0
     concentrations: str = "exponential"
     dropout: float = 0.2
+    samples: int | None = None
+    members: int | None = None
+    greyscale: bool = False
+    store: Storage = "float32"
     train_on: tuple[Split, ...] = ("train",)
+    inclusion_weights: bool = True
+    few_labels: bool | None = False
     licence: str = "not stated"
     credits: tuple[str, ...] = ()
     fit: FitOptions = field(default_factory=FitOptions)
@@ -75,6 +98,11 @@ class VotesRecipe:
             )
         if not self.licence:
             raise BadInput("licence: expected a word on the data's licence, got none")
+        for name in ("samples", "members"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise BadInput(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        if self.store not in STORAGES:
+            raise BadInput(f"store: expected one of {', '.join(STORAGES)}, got {self.store!r}")
         if "test" in self.train_on:
             raise BadInput("train_on: the test split is never trained on; leave it out")
         if "train" not in self.train_on:
@@ -91,8 +119,10 @@ class Trained:
         Subjects whose image could not be used.
     images, without_votes : int
         Images trained on, and subjects left out because nobody answered.
-    test : Scores
-        On the test split, calibrated.
+    epochs : int
+        Of all members together.
+    tests : mapping
+        Scores on the test split, by the name of the training set.
     parity : float
         Largest relative difference between the graph and PyTorch.
     carried_over, started_new : tuple of str
@@ -104,96 +134,142 @@ class Trained:
     images: int
     without_votes: int
     epochs: int
-    test: Scores
+    tests: Mapping[str, Scores]
     parity: float
     carried_over: tuple[str, ...] = ()
     started_new: tuple[str, ...] = ()
 
+    @property
+    def test(self) -> Scores:
+        """Scores on the test split of the first training set."""
+        return next(iter(self.tests.values()))
+
 
 def train_votes(
-    training_set: Path,
+    training_sets: Path | Sequence[Path],
     out: Path,
     recipe: VotesRecipe,
     *,
     checkpoints: Path | None = None,
     overwrite: bool = False,
 ) -> Trained:
-    """Train on a training set and write a model folder.
+    """Train on one or several training sets and write a model folder.
 
     Raises
     ------
     BadInput
-        When the training set or the recipe can't be used; found before training where possible.
+        When a training set or the recipe can't be used; found before training where possible.
     ParityError
         When the exported graph computes something else; nothing is written then.
     """
     check_model_place(out, overwrite=overwrite)
     if checkpoints is not None:
         check_folder_takes_files(checkpoints)
-    data = read_training_set(training_set)
+    paths = [training_sets] if isinstance(training_sets, Path) else list(training_sets)
+    data = read_surveys(paths)
     if recipe.fit.threads is not None:
         torch.set_num_threads(recipe.fit.threads)
-    torch.manual_seed(recipe.fit.seed)
     start = start_of(recipe, data.schema)  # before the images: wrong options should not wait
-    preprocessing = start.preprocessing
-    training = read_labelled_images(data, recipe.train_on, with_margin(preprocessing))
-    held_back: list[Split] = [] if "validation" in recipe.train_on else ["validation"]
-    validation = read_labelled_images(data, held_back, preprocessing)
-    test = read_labelled_images(data, ["test"], preprocessing)
-    parts = (training, validation, test)
-    without_votes = sum(part.without_votes for part in parts)
+    _check_options(recipe, start, data.schema)
+    images = read_images(data, recipe, start.preprocessing)
     log.info(
         "images: %d to train on, %d to validate, %d to test; subjects without votes: %d",
-        *(len(part) for part in parts),
-        without_votes,
+        *(len(part) for part in (images.training, images.validation, images.test)),
+        images.without_votes,
     )
-    problems = tuple(problem for part in parts for problem in part.problems)
-    if len(training) < 2:
-        raise BadInput(_too_little(training_set, len(training), problems))
-    if start.needs_statistics:
-        start.network.normalise_by(*channel_statistics(training.images))
-    fitted = fit(start.network, data.schema, training, validation, recipe.fit, checkpoints)
-    onnx_bytes = export_onnx(fitted.network)
-    parity = check_parity(fitted.network, onnx_bytes, _probes(parts, preprocessing.size))
-    calibration, scores = calibrate_and_score(
-        onnx_bytes, validation, test, data.schema, recipe.fit.threads
+    if len(images.training) < 2:
+        raise BadInput(_too_little(data.name, len(images.training), images.problems))
+    for line in check_votes(images.training.counts, data.schema):
+        log.warning("%s", line)
+    fits = _fit_members(start, recipe, data.schema, images, checkpoints)
+    network = together([each.network for each in fits])
+    if recipe.store == "float16":
+        round_to_halves(network)
+    onnx_bytes = export_onnx(network, recipe.store)
+    parity = check_parity(network, onnx_bytes, images.probes(start.preprocessing.size))
+    calibration, tests = calibrate_and_score(
+        onnx_bytes, images.validation, images.test, data, recipe.fit.threads
     )
+    histories = tuple(each.history for each in fits)
     folder = write_votes_model(
         onnx_bytes,
+        Report(network, histories, tests, parity, calibration),
         recipe,
-        fitted,
         data,
-        preprocessing,
-        scores,
-        parity,
+        start.preprocessing,
         out,
-        calibration=calibration,
         overwrite=overwrite,
     )
     return Trained(
         folder=folder,
-        problems=problems,
-        images=len(training),
-        without_votes=without_votes,
-        epochs=len(fitted.history),
-        test=scores,
+        problems=images.problems,
+        images=len(images.training),
+        without_votes=images.without_votes,
+        epochs=sum(len(history) for history in histories),
+        tests=tests,
         parity=parity,
         carried_over=start.carried_over,
         started_new=start.started_new,
     )
 
 
-def _too_little(training_set: Path, images: int, problems: tuple[ItemFailed, ...]) -> str:
+def _fit_members(
+    first: Start,
+    recipe: VotesRecipe,
+    schema: LabelSchema,
+    images: Images,
+    checkpoints: Path | None,
+) -> list[Fitted]:
+    """Fit one network after the other; each has checkpoints of its own."""
+    statistics = None
+    if first.needs_statistics:
+        statistics = channel_statistics(images.training.images, greyscale=recipe.greyscale)
+    few = _is_few(recipe, first, len(images.training))
+    fits = []
+    for number in range(first.members):
+        start = start_of(recipe, schema, number) if number else first
+        if first.members > 1:
+            log.info("member %d of %d", number + 1, first.members)
+        if statistics is not None:
+            start.network.normalise_by(*statistics)
+        folder = checkpoints
+        if checkpoints is not None and first.members > 1:
+            folder = checkpoints / f"member-{number}"
+            folder.mkdir(parents=True, exist_ok=True)
+        options = recipe.fit.member(number)
+        parts = (images.training, images.validation)
+        if few:
+            known = start.carried_over
+            fits.append(fit_few_labels(start.network, schema, *parts, options, known))
+        else:
+            fits.append(fit(start.network, schema, *parts, options, folder))
+    return fits
+
+
+def _check_options(recipe: VotesRecipe, start: Start, schema: LabelSchema) -> None:
+    """Refuse what cannot be done with this network or these questions, before images are read."""
+    weights = recipe.fit.class_weights
+    if weights is not None:
+        answer_weights(weights, np.zeros((0, len(schema.columns))), schema)
+    if recipe.few_labels and start.needs_statistics:
+        raise BadInput(
+            "few labels: the encoder is left as it is, so it has to know something; go on from a "
+            "model (--from galaxy-zoo), or give --pretrained"
+        )
+
+
+def _is_few(recipe: VotesRecipe, start: Start, images: int) -> bool:
+    """Say whether to fit as to few labels: an encoder that knows something can be left alone."""
+    if recipe.few_labels is not None:
+        return recipe.few_labels
+    few = not start.needs_statistics and images < FEW
+    if few:
+        log.info("fewer than %d images to train on: few-labels mode (or --no-few-labels)", FEW)
+    return few
+
+
+def _too_little(name: str, images: int, problems: tuple[ItemFailed, ...]) -> str:
     remedy = "export more classifications"
     if problems:
         remedy = f"{len(problems)} could not be used, first {problems[0]}"
-    return (
-        f"{training_set}: expected at least 2 images with votes to train on, got {images}; {remedy}"
-    )
-
-
-def _probes(parts: tuple[LabelledImages, ...], side: int) -> NDArray[np.uint8]:
-    """Take real images to compare the graph on: of the test split where there is one."""
-    images = next(part for part in reversed(parts) if len(part)).images[:PARITY_IMAGES]
-    edge = (images.shape[1] - side) // 2  # training images have a margin
-    return np.ascontiguousarray(images[:, edge : edge + side, edge : edge + side])
+    return f"{name}: expected at least 2 images with votes to train on, got {images}; {remedy}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -15,47 +16,91 @@ from torch import Tensor
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_training.augment import augment
 from zooassist_training.fit_options import FitOptions
-from zooassist_training.losses import votes_loss
+from zooassist_training.freezing import freeze, hold_still, parameter_groups
+from zooassist_training.losses import predictive_nll, votes_loss
 from zooassist_training.networks import VotesNetwork
+from zooassist_training.run_state import HISTORY, IDENTITY
 
 log = logging.getLogger(__name__)
 MONITOR = "validation_loss"
+# Of the averaged network among the module's weights.
+AVERAGE = "average."
 
 
 class VotesModule(pl.LightningModule):
-    """Network, its averaged copy, loss and optimiser, as Lightning wants them."""
+    """Network, its averaged copy, loss and optimiser, as Lightning wants them.
 
-    def __init__(self, network: VotesNetwork, schema: LabelSchema, options: FitOptions) -> None:
+    Parameters
+    ----------
+    answer_weights : Tensor of shape (answers,), optional
+        See `losses.galaxy_nll`.
+    identity : mapping
+        What a checkpoint must agree on to be gone on from, see `run_state`.
+    """
+
+    def __init__(
+        self,
+        network: VotesNetwork,
+        schema: LabelSchema,
+        options: FitOptions,
+        answer_weights: Tensor | None = None,
+        identity: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.average = copy.deepcopy(network).requires_grad_(False)
         self.average.eval()
         self._questions = list(schema.slices.values())
         self._options = options
-        self.history: list[dict[str, float]] = []
-        if options.head_only:
-            network.encoder.requires_grad_(False)
+        self.identity = dict(identity or {})
+        self._averaged_at = 0
+        self._history: list[dict[str, float]] = []
+        # A buffer follows the network to its device; it is no part of what was learnt.
+        self.register_buffer("answer_weights", answer_weights, persistent=False)
+        freeze(network, options.train)
+
+    answer_weights: Tensor | None
 
     def train(self, mode: bool = True) -> VotesModule:
-        """Switch to training; a frozen encoder and the averaged copy stay as they are."""
+        """Switch to training; what is frozen and the averaged copy stay as they are."""
         super().train(mode)
         self.average.eval()
-        if self._options.head_only:
-            self.network.encoder.eval()
+        hold_still(self.network)
         return self
 
-    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        """Make every random number a function of seed and step, so that a resumed run repeats."""
-        torch.manual_seed(self._options.seed * 1_000_003 + self.global_step)
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what Lightning does not know of."""
+        checkpoint[HISTORY] = list(self._history)
+        checkpoint[IDENTITY] = dict(self.identity)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the losses of the epochs before the break."""
+        self._history = list(checkpoint.get(HISTORY, []))
+
+    def on_train_start(self) -> None:
+        """Remember the step that the average has seen."""
+        self._averaged_at = self.global_step
+
+    def _seed(self, batch_idx: int) -> int:
+        """Make every random number a function of seed, step and process: a resumed run repeats."""
+        step = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
+        return self._options.seed * 1_000_003 + step + 7_368_787 * self.global_rank
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
+        """Set the seed of dropout."""
+        torch.manual_seed(self._seed(batch_idx))
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss on changed views of a batch."""
-        images, counts = batch
-        generator = torch.Generator().manual_seed(self._options.seed * 1_000_003 + self.global_step)
-        views = augment(images, self.network.spec.size, self._options.augmentation, generator)
-        views = views.contiguous(memory_format=torch.channels_last)
-        concentrations, _ = self.network.from_pixels(views)
-        loss = votes_loss(concentrations, counts, self._questions)
+        images, counts, weights = batch
+        if images.ndim == 2:  # embeddings, of an encoder that learns nothing
+            concentrations = self.network.from_embedding(images)
+        else:
+            generator = torch.Generator().manual_seed(self._seed(batch_idx))
+            views = augment(images, self.network.spec.size, self._options.augmentation, generator)
+            views = views.contiguous(memory_format=torch.channels_last)
+            concentrations, _ = self.network.from_pixels(views)
+        loss = votes_loss(concentrations, counts, self._questions, weights, self.answer_weights)
         self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(counts))
         return loss
 
@@ -63,6 +108,9 @@ class VotesModule(pl.LightningModule):
     def on_train_batch_end(self, outputs: object, batch: object, batch_idx: int) -> None:
         """Move the average; at first quickly, so that it forgets where the weights began."""
         step = self.global_step
+        if step == self._averaged_at:  # gradients are still being added up
+            return
+        self._averaged_at = step
         decay = min(self._options.averaging, (1 + step) / (10 + step))
         pairs = zip(
             self.average.state_dict().values(), self.network.state_dict().values(), strict=True
@@ -73,10 +121,18 @@ class VotesModule(pl.LightningModule):
             else:
                 mean.copy_(value)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Log the averaged network's loss on unchanged images."""
-        images, counts = batch
-        loss = votes_loss(self.average(images)[0], counts, self._questions)
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
+        """Log the averaged network's predictive loss on unchanged images.
+
+        All samples cost one pass of the encoder, as when served.
+        """
+        images, counts, weights = batch
+        if images.ndim == 2:
+            concentrations = self.average.from_embedding(images)
+        else:
+            concentrations, _ = self.average(images)
+        nll = predictive_nll(concentrations, counts, self._questions, self.answer_weights)
+        loss = (nll * weights).mean()
         self.log(MONITOR, loss, batch_size=len(counts), prog_bar=True, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
@@ -86,24 +142,23 @@ class VotesModule(pl.LightningModule):
             for name, value in self.trainer.callback_metrics.items()
             if name in ("training_loss", MONITOR)
         }
-        self.history.append({"epoch": self.current_epoch + 1, **metrics})
+        self._history.append({"epoch": self.current_epoch + 1, **metrics})
         if not sys.stderr.isatty():
             losses = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
             log.info("epoch %d of %d: %s", self.current_epoch + 1, self._options.epochs, losses)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with one rise and fall of the learning rate; no decay on norms and biases."""
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in trained if p.ndim > 1]},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(
-            groups, lr=self._options.learning_rate, weight_decay=self._options.weight_decay
+        """AdamW with one rise and fall of the learning rate."""
+        groups = parameter_groups(
+            self.network,
+            self._options.learning_rate,
+            self._options.weight_decay,
+            self._options.layer_decay,
         )
+        optimizer = torch.optim.AdamW(groups, lr=self._options.learning_rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            self._options.learning_rate,
+            [group["lr"] for group in groups],
             total_steps=int(self.trainer.estimated_stepping_batches),
             pct_start=0.15,
         )

@@ -1,0 +1,29 @@
+"""What does a network say of prepared images, before it is a graph?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zooassist_training.networks import VotesNetwork
+
+BATCH = 128
+
+
+@torch.no_grad()
+def concentrations_of_network(
+    network: VotesNetwork, images: NDArray[np.uint8]
+) -> NDArray[np.float64]:
+    """Return concentrations of shape (images, samples, label columns).
+
+    Parameters
+    ----------
+    images : array of shape (images, size, size, 3), uint8
+    """
+    network.eval()
+    parts = [
+        network(torch.from_numpy(np.array(images[start : start + BATCH])))[0].double().numpy()
+        for start in range(0, len(images), BATCH)
+    ]
+    return np.concatenate(parts)

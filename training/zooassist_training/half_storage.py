@@ -1,0 +1,80 @@
+"""How does a model file become half as large? Its weights are kept as 16-bit floats.
+
+Only storage: a Cast behind every such weight makes it 32 bits again, onnxruntime does these casts
+when it loads the graph, and then computes as ever. The weights are rounded in the PyTorch network
+*before* the export, so that parity and test scores are those of what is served.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from zooassist_plugin.errors import BadInput
+
+Storage = Literal["float32", "float16"]
+STORAGES: tuple[str, ...] = get_args(Storage)
+# What the 32-bit form of a stored weight is called in the graph.
+WIDENED = "/float32"
+
+
+def stored_as_halves(network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights that are kept in 16 bits, by name: matrices and filters.
+
+    Biases and the statistics of normalisations are few, and their size may lie outside the range
+    of 16 bits; they stay as they are.
+    """
+    return {name: each for name, each in network.named_parameters() if each.ndim > 1}
+
+
+@torch.no_grad()
+def round_to_halves(network: nn.Module) -> None:
+    """Round a network's large weights, in place, to what 16 bits can hold.
+
+    Raises
+    ------
+    BadInput
+        When a weight is too large for 16 bits.
+    """
+    for name, weight in stored_as_halves(network).items():
+        rounded = weight.half().float()
+        if not bool(torch.isfinite(rounded).all()):
+            raise BadInput(
+                f"weight {name} holds {float(weight.abs().max()):.3g}, more than 16 bits can; "
+                "train again with a lower --learning-rate, or store 32 bits (--store float32)"
+            )
+        weight.copy_(rounded)
+
+
+def store_halves(model: onnx.ModelProto, weights: dict[str, Tensor]) -> None:
+    """Keep these weights of a graph as float16, each behind a Cast; names stay what they are.
+
+    Raises
+    ------
+    BadInput
+        When a weight was not rounded before.
+    """
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.name not in weights or tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        halves = values.astype(np.float16)
+        if not np.array_equal(halves.astype(np.float32), values):
+            raise BadInput(f"weight {tensor.name} was not rounded to 16 bits before the export")
+        tensor.CopyFrom(numpy_helper.from_array(halves, tensor.name))
+        wide = tensor.name + WIDENED
+        casts.append(helper.make_node("Cast", [tensor.name], [wide], to=TensorProto.FLOAT))
+        for node in graph.node:
+            for place, name in enumerate(node.input):
+                if name == tensor.name:
+                    node.input[place] = wide
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
