@@ -113,6 +113,8 @@ def _match_question(model: LabelSchema, asked: Question, override: str | None) -
             f"if one of them means the same, say --map {asked.task}=<name>"
         )
     reasons = []
+    # A model of several surveys may ask the same words at two places: its own columns come first.
+    candidates.sort(key=lambda each: each.columns != asked.columns)
     for question in candidates:
         index, reason = _match_answers(question, asked)
         if reason is None:

@@ -1,13 +1,14 @@
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_match import LabelPair, match_labels
-from zooassist_plugin.label_schema import resolve_strings, schema_from_tasks
+from zooassist_plugin.label_schema import LabelSchema, resolve_strings, schema_from_tasks
 from zooassist_plugin.trees import TREES
 
 GALAXY_ZOO = (
@@ -104,3 +105,14 @@ def test_the_real_galaxy_zoo_workflow_against_the_gz_decals_tree():
     # carries a note to the translators.
     assert [misfit.split()[0] for misfit in match.misfits] == ["T2", "T8", "T10", "T11"]
     assert "only the workflow has '(new image, edge and inclined) Yes'" in match.misfits[0]
+
+
+def test_the_same_words_twice_are_told_apart_by_their_columns():
+    """As in a model of two surveys that ask about bars at different places of their trees."""
+    first = schema_from_tasks({"T0": question("Bar?", "Yes", "No")}, "T0").questions[0]
+    columns = [replace(each, column=f"early-{each.column}") for each in first.answers]
+    second = replace(first, name="bar-early", task="T9", answers=tuple(columns))
+    both = LabelSchema((first, second))
+    for asked in both.questions:
+        (pair,) = match_labels(both, LabelSchema((asked,))).pairs
+        assert pair.question == asked.name
