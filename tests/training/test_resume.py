@@ -150,6 +150,21 @@ def test_checkpoints_of_another_training_are_refused(
         (finished / "done").rename(finished / "c" / DONE)
 
 
+def test_checkpoints_from_another_beginning_are_refused(finished, training_set, tmp_path):
+    """Two models of one kind: only their weights tell them apart."""
+    recipe = replace(RECIPE, fit=replace(FIT, epochs=1, seed=3))
+    train_votes(training_set, tmp_path / "other", recipe)
+    on = replace(RECIPE, start=finished / "model", fit=replace(FIT, epochs=1))
+    train_votes(training_set, tmp_path / "a", on, checkpoints=tmp_path / "c")
+    with pytest.raises(BadInput, match="another training; weights to begin with: expected digest"):
+        train_votes(
+            training_set,
+            tmp_path / "b",
+            replace(on, start=tmp_path / "other"),
+            checkpoints=tmp_path / "c",
+        )
+
+
 class Bomb:
     def __reduce__(self):
         return (time.sleep, (600,))

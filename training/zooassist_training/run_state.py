@@ -30,7 +30,13 @@ def identity_of(
     training: LabelledImages,
     options: FitOptions,
 ) -> dict[str, str]:
-    """Say what a run learns from and how, one short text per part, to compare it with another."""
+    """Say what a run learns from and how, one short text per part, to compare it with another.
+
+    Parameters
+    ----------
+    network : VotesNetwork
+        Before its first step: the weights it begins with say which model it goes on from.
+    """
     said = {"label columns": ", ".join(schema.columns)}
     said |= {f"network: {name}": str(value) for name, value in network.spec.to_json().items()}
     fit = {name: x for name, x in asdict(options).items() if name not in FREE_TO_CHANGE}
@@ -38,8 +44,17 @@ def identity_of(
     votes = hashlib.sha256(training.subject_ids.tobytes())
     for array in (training.counts, training.weights):
         votes.update(array.tobytes())
+    said["weights to begin with"] = f"digest {_digest_of(network)}"
     said["images and votes"] = f"{len(training)} images, digest {votes.hexdigest()[:12]}"
     return said
+
+
+def _digest_of(network: VotesNetwork) -> str:
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def read_state(path: Path) -> dict[str, Any]:
