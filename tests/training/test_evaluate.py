@@ -4,29 +4,12 @@ import numpy as np
 import pytest
 
 from zooassist_plugin.label_schema import LabelSchema
-from zooassist_plugin.trees import TREES
-from zooassist_training.evaluate import (
-    cumulative,
-    fractions_of_votes,
-    proportion_asked,
-    score,
-)
+from zooassist_training.evaluate import cumulative, fractions_of_votes, score
 
 
 def test_fractions_among_those_asked(schema):
     fractions = fractions_of_votes(np.array([[6, 4, 0, 1, 3], [0, 0, 0, 0, 0]]), schema)
     assert fractions.tolist() == [[0.6, 0.4, 0.0, 0.25, 0.75], [0, 0, 0, 0, 0]]
-
-
-def test_products_up_the_tree_agree_with_the_schema():
-    tree = TREES["gz-decals"]  # merging has two parents
-    fractions = fractions_of_votes(
-        np.random.default_rng(0).uniform(0.1, 5, (6, len(tree.columns))), tree
-    )
-    asked = proportion_asked(fractions, tree)
-    for row in range(6):
-        parts = {name: fractions[row, where] for name, where in tree.slices.items()}
-        assert asked[row] == pytest.approx(list(tree.asked(parts).values()))
 
 
 def test_cumulative_fractions_of_a_leaf(schema):

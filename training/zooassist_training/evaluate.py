@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooassist_plugin.label_schema import LabelSchema
+from zooassist_serving.vote_summary import proportion_asked
 
 Floats = NDArray[np.float64]
 ASKED_MORE_THAN = 0.5
@@ -85,36 +86,9 @@ def fractions_of_votes(counts: NDArray[np.floating], schema: LabelSchema) -> Flo
     return fractions
 
 
-def proportion_asked(fractions: Floats, schema: LabelSchema) -> Floats:
-    """Return the proportion of volunteers led to each question: products up the tree.
-
-    Parameters
-    ----------
-    fractions : array of shape (galaxies, label columns)
-
-    Returns
-    -------
-    array of shape (galaxies, questions)
-    """
-    asked: dict[str, Floats] = {}
-    makers = {column: question for question in schema.questions for column in question.columns}
-    places = {column: place for place, column in enumerate(schema.columns)}
-
-    def proportion(name: str) -> Floats:
-        if name not in asked:
-            parents = schema.question(name).asked_after
-            paths = [proportion(makers[c].name) * fractions[:, places[c]] for c in parents]
-            asked[name] = (
-                np.minimum(1.0, np.sum(paths, axis=0)) if paths else np.ones(len(fractions))
-            )
-        return asked[name]
-
-    return np.stack([proportion(question.name) for question in schema.questions], axis=1)
-
-
 def cumulative(fractions: Floats, schema: LabelSchema) -> Floats:
     """Return each answer's fraction among all volunteers, shape (galaxies, label columns)."""
-    asked = proportion_asked(fractions, schema)
+    asked = proportion_asked(schema, fractions)
     widths = [len(question.answers) for question in schema.questions]
     return fractions * np.repeat(asked, widths, axis=1)
 
@@ -126,7 +100,7 @@ def score(predicted: Floats, observed: Floats, schema: LabelSchema) -> Scores:
     ----------
     predicted, observed : arrays of shape (galaxies, label columns)
     """
-    asked = proportion_asked(observed, schema)
+    asked = proportion_asked(schema, observed)
     questions = {
         question.name: score_question(
             predicted[:, schema.slices[question.name]],

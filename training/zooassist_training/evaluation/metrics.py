@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_serving.posteriors import expected_fraction
 from zooassist_serving.vote_likelihood import Floats
-from zooassist_training.evaluate import Scores, fractions_of_votes, proportion_asked, score
+from zooassist_serving.vote_summary import proportion_asked
+from zooassist_training.evaluate import Scores, fractions_of_votes, score
 from zooassist_training.evaluation.question_metrics import QuestionMetrics, measure_question
 
 SEED = 0
@@ -69,7 +70,7 @@ def measure(
         Of the draws behind the reliability of the leading answer.
     """
     observed = fractions_of_votes(counts.astype(np.float64), schema)
-    asked = proportion_asked(observed, schema)
+    asked = proportion_asked(schema, observed)
     random = np.random.default_rng(seed)
     return Metrics(
         galaxies=len(counts),

@@ -18,7 +18,8 @@ from zooassist_plugin.calibration import DirichletMap, TemperatureMap
 from zooassist_plugin.label_schema import Question
 from zooassist_plugin.output_paths import temporary_beside
 from zooassist_serving.posteriors import expected_fraction
-from zooassist_training.evaluate import ASKED_MORE_THAN, fractions_of_votes, proportion_asked
+from zooassist_serving.vote_summary import proportion_asked
+from zooassist_training.evaluate import ASKED_MORE_THAN, fractions_of_votes
 from zooassist_training.evaluation.coverage import Coverage
 from zooassist_training.evaluation.definitions import DEFINITIONS
 from zooassist_training.evaluation.question_metrics import QuestionMetrics
@@ -98,7 +99,7 @@ def sections(evaluation: Evaluation) -> list[Section]:
     """Draw every question."""
     schema, counts = evaluation.comparison.schema, evaluation.counts
     observed = fractions_of_votes(counts.astype(np.float64), schema)
-    asked = proportion_asked(observed, schema)
+    asked = proportion_asked(schema, observed)
     calibrated = evaluation.after is not evaluation.before
     found = []
     for place, question in enumerate(schema.questions):
