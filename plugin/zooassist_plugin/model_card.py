@@ -46,7 +46,7 @@ class _Record(BaseModel):
 class Stretch(_Record):
     """How measured values (FITS) become 8 bits: arcsinh(q v), then percentiles to 0 and 255."""
 
-    q: float = Field(default=1.0, gt=0)
+    q: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     low: float = Field(default=0.0, ge=0, lt=100)
     high: float = Field(default=99.7, gt=0, le=100)
 
@@ -219,6 +219,13 @@ class ModelCard(_Record):
                 f"got kind {self.kind!r}; choose another model"
             )
         return self.label_schema
+
+    @property
+    def learnt_from(self) -> tuple[TrainingSetReference, ...]:
+        """All training sets that the model saw, be it one or several."""
+        if self.training_sets or self.training_set is None:
+            return self.training_sets
+        return (self.training_set,)
 
     def output(self, name: str) -> TensorSpec | None:
         """Return the output of that name, or None."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
+from zooassist_serving.calibration import calibrate
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_serving.vote_summary import summarise
@@ -20,10 +21,11 @@ def model() -> None:
 
 
 @model.command(
+    short_help="Say what a model is.",
     epilog="""\b
 Examples:
   zooassist model inspect galaxy-zoo
-  zooassist model inspect models/next --json"""
+  zooassist model inspect models/next --json""",
 )
 @click.argument("model_argument", metavar="MODEL")
 @click.option("--json", "as_json", is_flag=True, help="Print model.json as it is.")
@@ -38,10 +40,11 @@ def inspect(model_argument: str, as_json: bool) -> None:
 
 
 @model.command(
+    short_help="Check a model folder and run it once.",
     epilog="""\b
 Examples:
   zooassist model verify galaxy-zoo
-  zooassist model verify models/next"""
+  zooassist model verify models/next""",
 )
 @click.argument("model_argument", metavar="MODEL")
 def verify(model_argument: str) -> None:
@@ -56,24 +59,28 @@ def verify(model_argument: str) -> None:
         if spec.name not in outputs or outputs[spec.name].shape[0] != 2:
             raise BadInput(f"{folder.path}: the graph gives no output {spec.name!r} per image")
     if card.kind == "votes":
-        summarise(outputs["concentrations"], card.schema_of_votes)
+        schema = card.schema_of_votes
+        summarise(calibrate(outputs["concentrations"], schema, card.calibration), schema)
     click.echo(f"{card.name} {card.version}: sound ({folder.onnx_path.stat().st_size:,} bytes)")
 
 
 def describe(card: ModelCard) -> list[str]:
     """Return the lines that `inspect` prints."""
+    seen, stretch = card.preprocessing, card.preprocessing.stretch
     lines = [
         f"{card.name}, version {card.version} ({card.kind}), by {card.producer}",
-        f"image: {card.preprocessing.size} x {card.preprocessing.size} px, "
-        f"centre crop {card.preprocessing.crop:g}",
+        f"image: {seen.size} x {seen.size} px, centre crop {seen.crop:g}; FITS: arcsinh of "
+        f"{stretch.q:g} x flux, percentiles {stretch.low:g} to {stretch.high:g}",
         *(f"output {spec.name}: {spec.dtype} {list(spec.shape)}" for spec in card.outputs),
     ]
     for question in card.label_schema.questions if card.label_schema else ():
         answers = ", ".join(answer.label for answer in question.answers)
         after = f" (after {', '.join(question.asked_after)})" if question.asked_after else ""
         lines.append(f"question {question.name}{after}: {answers}")
-    if card.training_set is not None:
-        lines.append(f"trained on {card.training_set.name}: {card.training_set.rows:,} rows")
+    if card.kind == "votes":
+        names = ", ".join(card.calibration.questions) or "none"
+        lines.append(f"calibrated questions: {names}")
+    lines += [f"trained on {each.name}: {each.rows:,} rows" for each in card.learnt_from]
     lines += [f"metric {name}: {value:.4g}" for name, value in card.metrics.items()]
     lines += [f"licence: {card.licence}", *(f"credit: {credit}" for credit in card.credits)]
     return lines

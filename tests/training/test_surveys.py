@@ -11,6 +11,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import Answer, LabelSchema, Question
 from zooassist_plugin.model_card import Preprocessing
 from zooassist_serving.model_folder import load_model_folder
+from zooassist_training.evaluation.run import Request, evaluate_model
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.surveys import read_surveys, union
 from zooassist_training.train_votes import VotesRecipe, train_votes
@@ -119,6 +120,10 @@ def test_one_network_learns_both(training_set, second_set, tmp_path):
     assert set(trained.tests) == {"training-set", "rings"}
     assert card.metrics["rings/shape/accuracy"] >= 0.8
     assert card.metrics["training-set/smooth-or-featured/accuracy"] >= 0.8
+    for survey in (training_set, second_set):
+        found = evaluate_model(Request(tmp_path / "both", survey, split="train", threads=1))
+        assert found.learnt_from == "yes"
+        assert found.comparison.left_out == ()
 
 
 def test_a_card_of_one_set_is_as_it_was(training_set, tmp_path):

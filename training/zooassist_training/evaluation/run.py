@@ -206,8 +206,8 @@ def _text(value: object) -> str:
 
 
 def _same_set(folder: ModelFolder, data: TrainingSet) -> bool:
-    known = folder.card.training_set
-    return known is not None and known.sha256 == data.sha256
+    """Say whether the set is the one, or one of those, that the model was trained on."""
+    return any(known.sha256 == data.sha256 for known in folder.card.learnt_from)
 
 
 def _splits_learnt_from(folder: ModelFolder) -> frozenset[str]:
