@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.fits_bands import FITS_MAGIC, read_bands
 
 MOST_PIXELS: Final = 100_000_000
 
@@ -30,7 +31,10 @@ FORMATS: Final[tuple[tuple[bytes, str, Callable[[BytesIO], ImageFile]], ...]] = 
     (b"MM\x00*", ".tif", TiffImageFile),
     (b"RIFF", ".webp", WebPImageFile),
 )
-SUFFIXES: Final = tuple(dict.fromkeys(suffix for _, suffix, _ in FORMATS))
+FITS: Final = ".fits"
+SUFFIXES: Final = (*dict.fromkeys(suffix for _, suffix, _ in FORMATS), FITS)
+# Other endings that files of these formats have.
+ALSO_CALLED: Final = (".jpeg", ".tiff", ".fit", ".fts")
 # What Pillow's readers raise on broken files.
 DAMAGED: Final = (
     OSError,
@@ -55,14 +59,19 @@ def image_suffix(data: bytes) -> str:
     ------
     BadInput
         For empty, foreign, damaged or enormous content; the text is one line with the remedy.
+    MissingExtra
+        For a FITS image where astropy is not installed.
     """
     if not data:
         raise BadInput("expected an image, got 0 bytes; fetch or write the file again")
+    if data.startswith(FITS_MAGIC):
+        read_bands(data, MOST_PIXELS)
+        return FITS
     found = next((entry for entry in FORMATS if data.startswith(entry[0])), None)
     if found is None:
         raise BadInput(
-            f"expected a JPEG, PNG, GIF, TIFF or WebP image, got {len(data)} bytes starting with "
-            f"{data[:8]!r}; convert it or leave it out"
+            f"expected a JPEG, PNG, GIF, TIFF, WebP or FITS image, got {len(data)} bytes "
+            f"starting with {data[:8]!r}; convert it or leave it out"
         )
     _, suffix, reader = found
     try:

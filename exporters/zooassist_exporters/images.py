@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 import requests
 
-from zooassist_exporters.image_check import SUFFIXES, image_suffix
+from zooassist_exporters.image_check import ALSO_CALLED, SUFFIXES, image_suffix
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.training_set_layout import IMAGES
 from zooassist_plugin import media
@@ -96,7 +96,7 @@ class FolderImages:
         self._by_stem: dict[str, Path] = {}
         for path in files:
             self._by_name.setdefault(path.name, path)
-            if path.suffix.lower() in (*SUFFIXES, ".jpeg", ".tiff"):
+            if path.suffix.lower() in (*SUFFIXES, *ALSO_CALLED):
                 self._by_stem.setdefault(path.stem, path)
 
     def find(self, wanted: Wanted) -> Path | None:

@@ -127,8 +127,7 @@ def predict(
     it was when it is started again.
     """
     # Readers remark on odd metadata; what matters becomes an error of its image.
-    for library in ("PIL", "astropy"):
-        warnings.filterwarnings("ignore", category=UserWarning, module=library)
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     kind = format_for(out, form)
     if out.exists() and not overwrite:
         raise BadInput(f"{out}: exists already; replace it with --overwrite, or name another file")

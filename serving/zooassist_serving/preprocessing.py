@@ -20,8 +20,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.fits_bands import FITS_MAGIC, FitsProblem
 from zooassist_plugin.model_card import Preprocessing, Stretch
-from zooassist_serving.fits_images import FITS_MAGIC, FitsProblem, decode_fits
+from zooassist_serving.fits_images import decode_fits
 
 __all__ = ["MAX_PIXELS", "ImageProblem", "Preprocessing", "Rgb", "decode_image", "prepare"]
 

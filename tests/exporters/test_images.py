@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -59,6 +60,21 @@ def test_content_decides_the_suffix(kind, suffix):
     assert image_suffix(picture(kind)) == suffix
 
 
+def fits_image(values):
+    fits = pytest.importorskip("astropy.io.fits", reason="FITS needs astropy ([fits])")
+    data = io.BytesIO()
+    fits.PrimaryHDU(values).writeto(data)
+    return data.getvalue()
+
+
+def test_a_fits_image_is_one_when_a_model_can_see_it():
+    assert image_suffix(fits_image(np.ones((4, 3), np.float32))) == ".fits"
+    with pytest.raises(BadInput, match="got NaN or infinity in 100% of the pixels"):
+        image_suffix(fits_image(np.full((4, 3), np.nan)))
+    with pytest.raises(BadInput, match="expected a whole FITS image, got damaged data"):
+        image_suffix(fits_image(np.ones((400, 300)))[:9000])
+
+
 def huge_png():
     """The header of a 50,000 x 50,000 PNG; decoding it would take 7.5 GB."""
     whole = bytearray(picture())
@@ -71,7 +87,7 @@ def huge_png():
     ("data", "message"),
     [
         (b"", "expected an image, got 0 bytes"),
-        (b"<html>Not found</html>", "expected a JPEG, PNG, GIF, TIFF or WebP image, got 22 bytes"),
+        (b"<html>Not found</html>", "expected a JPEG, PNG, GIF, TIFF, WebP or FITS image, got 22"),
         (picture("JPEG", (64, 64))[:-200], "expected a whole jpg image, got damaged data"),
         (picture("PNG", (64, 64))[:60], "expected a whole png image, got damaged data"),
         (huge_png(), "expected at most 100 million pixels, got 50000 x 50000"),

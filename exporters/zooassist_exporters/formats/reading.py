@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from zooassist_exporters.formats.format import Draft
+from zooassist_exporters.image_check import ALSO_CALLED, SUFFIXES
 from zooassist_exporters.splits import SPLITS, Split
 from zooassist_exporters.training_set import SubjectRow
 from zooassist_exporters.votes_csv import subject_id_of
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.shapes import Shape
 
-IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES: Final = (*SUFFIXES, *ALSO_CALLED)
 SPLIT_NAMES: Final[dict[str, Split]] = {
     **{name: name for name in SPLITS},
     "val": "validation",
