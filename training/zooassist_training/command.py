@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+from pydantic import ValidationError
 
 from zooassist_plugin.errors import BadInput
-from zooassist_training.votes_options import (
-    AUGMENTATION,
-    AVERAGING,
-    FITTING,
-    MACHINE,
-    NETWORK,
-    RESULT,
-    options,
-)
+from zooassist_plugin.model_card import Stretch, first_problem
+from zooassist_training.votes_options import AVERAGING, SectionedCommand, sectioned_options
 
 if TYPE_CHECKING:
     from zooassist_training.train_votes import VotesRecipe
@@ -32,6 +26,7 @@ DECIDED_BY_MODEL = {
     "pretrained": "--pretrained",
     "size": "--size",
     "crop": "--crop",
+    "stretch": "--stretch",
     "concentrations": "--head",
     "dropout": "--dropout",
     "greyscale": "--greyscale",
@@ -44,16 +39,17 @@ def train() -> None:
 
 
 @train.command(
+    cls=SectionedCommand,
     epilog="""\b
 Examples:
   zooassist train votes training-set --out models/galaxies
   zooassist train votes training-set --out models/next --from galaxy-zoo --epochs 8
   zooassist train votes training-set --out models/probe --from galaxy-zoo --train head
   zooassist train votes training-set --out models/five --members 5 --store float16
-  zooassist train votes decals hubble --out models/both"""
+  zooassist train votes decals hubble --out models/both""",
 )
 @click.argument("training_sets", nargs=-1, required=True, type=click.Path(path_type=Path))
-@options(RESULT, NETWORK, FITTING, AUGMENTATION, MACHINE)
+@sectioned_options
 def votes(training_sets: tuple[Path, ...], out: Path, **given: Any) -> None:  # noqa: ANN401
     """Learn vote fractions from TRAINING_SETS, folders that `zooassist export` wrote.
 
@@ -116,6 +112,7 @@ def _recipe(
     head_only: bool,
     train: str,
     class_weights: str | None,
+    stretch: tuple[float, float, float] | None,
     train_on_validation: bool,
     **options: Any,  # noqa: ANN401 - the fields of FitOptions and VotesRecipe
 ) -> VotesRecipe:
@@ -143,4 +140,15 @@ def _recipe(
         augmentation=still_image if still else changed,
     )
     train_on: tuple[Any, ...] = ("train", "validation") if train_on_validation else ("train",)
-    return VotesRecipe(**options, train_on=train_on, fit=fit)
+    chosen_stretch = Stretch() if stretch is None else _stretch(*stretch)
+    return VotesRecipe(**options, stretch=chosen_stretch, train_on=train_on, fit=fit)
+
+
+def _stretch(q: float, low: float, high: float) -> Stretch:
+    try:
+        return Stretch(q=q, low=low, high=high)
+    except ValidationError as error:
+        raise BadInput(
+            f"--stretch {q:g} {low:g} {high:g}: expected Q above 0 and percentiles LOW < HIGH "
+            f"from 0 to 100; {first_problem(error)}"
+        ) from error

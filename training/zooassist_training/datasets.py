@@ -79,10 +79,11 @@ def read_labelled_images(
             picture = decode_image(training_set.image_path(row).read_bytes(), stretch=spec.stretch)
         except (BadInput, OSError) as error:
             subject = f"subject {training_set.subject_ids[row]}"
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            problems.append(
-                ItemFailed(subject, str(reason), "mend or remove its image and export again")
-            )
+            said = error.strerror if isinstance(error, OSError) else str(error)
+            reason, _, remedy = (said or type(error).__name__).rpartition("; ")
+            if not reason:
+                reason, remedy = remedy, "mend or remove its image and export again"
+            problems.append(ItemFailed(subject, reason, remedy))
             continue
         images[len(kept)] = prepare(picture, spec)
         kept.append(int(place))

@@ -27,6 +27,7 @@ DECIDED_BY_START = (
     "pretrained",
     "size",
     "crop",
+    "stretch",
     "concentrations",
     "dropout",
     "greyscale",
@@ -125,7 +126,7 @@ def write_votes_model(
 
 def _recipe_json(recipe: VotesRecipe) -> dict[str, Any]:
     """Return the options that had a say, and no path of the machine that training ran on."""
-    content = asdict(recipe)
+    content = asdict(recipe) | {"stretch": recipe.stretch.model_dump()}
     if recipe.start is not None:
         content = {name: x for name, x in content.items() if name not in DECIDED_BY_START}
         content["start"] = Path(recipe.start).name

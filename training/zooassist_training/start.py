@@ -89,7 +89,7 @@ def _begun(recipe: VotesRecipe, schema: LabelSchema, member: int) -> Start:
     network = VotesNetwork(spec, encoder.module)
     if encoder.statistics is not None:
         network.normalise_by(*encoder.statistics)
-    preprocessing = Preprocessing(size=recipe.size, crop=recipe.crop)
+    preprocessing = Preprocessing(size=recipe.size, crop=recipe.crop, stretch=recipe.stretch)
     return Start(
         network,
         preprocessing,

@@ -15,7 +15,7 @@ import torch
 from zooassist_exporters.splits import Split
 from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.label_schema import LabelSchema
-from zooassist_plugin.model_card import NAME_PATTERN
+from zooassist_plugin.model_card import NAME_PATTERN, Stretch
 from zooassist_plugin.output_paths import check_folder_takes_files
 from zooassist_serving.model_folder import ModelFolder, check_model_place
 from zooassist_training.class_weights import answer_weights
@@ -47,8 +47,8 @@ class VotesRecipe:
         See `encoders.open_encoder`; not used when going on from a model.
     start : str or Path, optional
         An earlier model folder or bundled name to go on from. Its preprocessing is kept.
-    size, crop
-        Of the preprocessing.
+    size, crop, stretch
+        Of the preprocessing; `stretch` is for FITS images.
     concentrations, dropout
         Of the head, see `heads.DirichletHead`.
     samples : int, optional
@@ -77,6 +77,7 @@ class VotesRecipe:
     start: str | Path | None = None
     size: int = 96
     crop: float = 1.0
+    stretch: Stretch = field(default_factory=Stretch)
     concentrations: str = "exponential"
     dropout: float = 0.2
     samples: int | None = None

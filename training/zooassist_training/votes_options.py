@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,6 +56,13 @@ NETWORK = (
         default=1.0,
         show_default=True,
         help="Side of the centre that is kept, of the image's shorter side.",
+    ),
+    click.option(
+        "--stretch",
+        type=(float, float, float),
+        metavar="Q LOW HIGH",
+        help="FITS: arcsinh(Q x flux), then the percentiles LOW and HIGH become black and white. "
+        "Default: 1 0 99.7.",
     ),
     click.option("--greyscale", is_flag=True, help="Take the colour out, inside the graph."),
     click.option(
@@ -125,7 +132,7 @@ FITTING = (
     click.option(
         "--few-labels/--no-few-labels",
         default=None,
-        help="Fit the head alone, held back as cross-validation says. Default: with less than 200 "
+        help="Fit the head alone, held back as cross-validation says. Default: with fewer than 200 "
         "images and an encoder that knows something, unless --train or --epochs is given.",
     ),
     click.option(
@@ -217,12 +224,35 @@ RESULT = (
 )
 
 
-def options(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    """Return a decorator that gives a command these options, in this order."""
+SECTIONS = {
+    "What is written": RESULT,
+    "The network": NETWORK,
+    "How it learns": FITTING,
+    "How images are changed in training": AUGMENTATION,
+    "The machine": MACHINE,
+}
 
-    def decorate(command: Command) -> Command:
-        for option in reversed([option for group in groups for option in group]):
+
+class SectionedCommand(click.Command):
+    """A command whose help shows the options of `SECTIONS` under their titles."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one list per section, and one of what is in none."""
+        listed: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                listed.setdefault(getattr(param, "section", "Other"), []).append(record)
+        for title, records in listed.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def sectioned_options(command: Command) -> Command:
+    """Give a command the options of `SECTIONS`, in their order."""
+    for title, group in reversed(SECTIONS.items()):
+        for option in reversed(group):
             command = option(command)
-        return command
-
-    return decorate
+            # click hands out no option before it is on a command.
+            vars(command)["__click_params__"][-1].section = title
+    return command

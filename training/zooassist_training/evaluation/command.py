@@ -61,8 +61,9 @@ Examples:
     "--map",
     "overrides",
     type=_Pair(),
+    metavar="TASK=QUESTION",
     multiple=True,
-    help="TASK=QUESTION: the set's task that means this question of the model.",
+    help="The set's task that means this question of the model; may be repeated.",
 )
 @click.option(
     "--out",
