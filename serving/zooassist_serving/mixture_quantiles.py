@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zooassist_serving.posteriors import Floats, beta_mixture_quantile
+from zooassist_serving.posteriors import LEAST, Floats, beta_mixture_quantile
 
 # The grid ends here in vote fraction: what lies beyond is nearer to 0 or 1 than the tolerance.
 EDGE: Final = 5e-5
@@ -50,7 +50,7 @@ def mixture_quantiles(a: Floats, b: Floats, levels: Sequence[float]) -> list[Flo
     Parameters
     ----------
     a, b : arrays of shape (mixtures, samples)
-        Positive and finite.
+        Not negative, finite.
     levels : sequence of float
         Probabilities between 0.02 and 0.98: nearer to the ends the tolerance is not kept.
 
@@ -59,6 +59,7 @@ def mixture_quantiles(a: Floats, b: Floats, levels: Sequence[float]) -> list[Flo
     list of arrays of shape (mixtures,)
         One per level, within the tolerance that the module states.
     """
+    a, b = np.maximum(a, LEAST), np.maximum(b, LEAST)
     low, high, needed = _extents(a, b)
     sizes = np.searchsorted(GRIDS, needed)
     sizes[(a + b).max(1) > MOST_CONCENTRATION] = len(GRIDS)

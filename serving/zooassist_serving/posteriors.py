@@ -19,6 +19,9 @@ Floats: TypeAlias = NDArray[np.float64]
 # Quantiles are found to this many units of vote fraction, or of probability.
 QUANTILE_TOLERANCE = 1e-9
 PROBABILITY_TOLERANCE = 1e-13
+# A Beta with less than this on one side has all of it at the other end, to more digits than there
+# are. Nothing at all is what is left to the others of the only answer, or of one that dwarfs them.
+LEAST = 1e-6
 # Newton's steps crawl where a density is nearly vertical (α far below 1); then halving takes over.
 NEWTON_STEPS = 20
 MAX_STEPS = 60
@@ -77,7 +80,7 @@ def probability_at_least(alphas: ArrayLike, threshold: float) -> Floats:
     array of shape (images, answers)
     """
     values = checked_concentrations(alphas)
-    rest = values.sum(-1, keepdims=True) - values
+    rest = np.maximum(values.sum(-1, keepdims=True) - values, LEAST)
     probability: Floats = betainc(rest, values, 1.0 - threshold).mean(1)
     return probability
 
@@ -120,6 +123,7 @@ def beta_mixture_quantile(a: Floats, b: Floats, p: float) -> Floats:
     Parameters
     ----------
     a, b : arrays of shape (..., samples)
+        Not negative.
     p : float
         Probability, between 0 and 1.
 
@@ -127,6 +131,7 @@ def beta_mixture_quantile(a: Floats, b: Floats, p: float) -> Floats:
     -------
     array of shape (...)
     """
+    a, b = np.maximum(a, LEAST), np.maximum(b, LEAST)
     if a.shape[-1] == 1:
         single: Floats = betaincinv(a[..., 0], b[..., 0], p)
         return single
@@ -162,8 +167,9 @@ def _matched_quantile(a: Floats, b: Floats, p: float) -> Floats:
     means = a / total
     mean = means.mean(1)
     variance = (means * (1 - means) / (total + 1)).mean(1) + means.var(1)
-    sharpness = np.maximum(mean * (1 - mean) / variance - 1, 1e-3)
-    quantile: Floats = betaincinv(mean * sharpness, (1 - mean) * sharpness, p)
+    sharpness = np.maximum(mean * (1 - mean) / np.maximum(variance, 1e-300) - 1, 1e-3)
+    ours, others = (np.maximum(each * sharpness, LEAST) for each in (mean, 1 - mean))
+    quantile: Floats = betaincinv(ours, others, p)
     return quantile
 
 

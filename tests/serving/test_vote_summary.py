@@ -49,6 +49,21 @@ def test_fractions_of_a_question_add_to_one_and_lie_in_their_interval():
     assert (summary.fractions < summary.upper90).all()
 
 
+@pytest.mark.parametrize("samples", [1, 20])
+@pytest.mark.parametrize("strength", [1.0, 1e3, 1e28])
+def test_an_answer_that_has_all_the_votes_to_itself_has_an_interval(samples, strength):
+    """The only answer of its question, and one beside which the other vanishes in rounding."""
+    only = Question("only", "", "single", (), (Answer("yes", 0, "only_yes"),))
+    pair = tuple(Answer(each, i, f"pair_{each}") for i, each in enumerate(("all", "none", "no")))
+    schema = LabelSchema((only, Question("pair", "", "single", (), pair)))
+    alphas = np.full((2, samples, 4), 1e-30 * strength, dtype=np.float32)
+    alphas[..., :2] = strength
+    summary = summarise(alphas, schema)
+    for ends in (summary.lower90, summary.upper90):
+        np.testing.assert_allclose(ends, [[1, 1, 0, 0]] * 2, atol=1e-4)
+    assert np.isfinite(summary.uncertainty).all()
+
+
 def test_one_sample_uncertainty_is_a_share_of_the_possible_entropy():
     schema = LabelSchema((TREES["gz2"].questions[0],))
     alphas = np.array([[[50, 50, 50]], [[500, 1e-3, 1e-3]], [[8, 2, 1.5]]], dtype=np.float32)
