@@ -151,6 +151,8 @@ def test_help_is_laid_out_by_hand():
     shown = CliRunner().invoke(votes, ["--help"]).output
     assert "\\b" not in shown
     assert "\n    zooassist train votes training-set --out models/galaxies\n" in shown
+    titles = [line for line in shown.splitlines() if line.endswith(":") and line[0] != " "]
+    assert titles[:2] == ["What is written:", "The network:"]
     assert all(option.help for option in votes.params if isinstance(option, click.Option))
 
 
@@ -167,7 +169,8 @@ def test_help_is_laid_out_by_hand():
         (("--train", "last:9"), "at most the last 5 blocks"),
         (("--head-only", "--train", "last:2"), "the same as --train head, but"),
         (("--class-weights", "bar"), "expected balanced or COLUMN=WEIGHT"),
-        (("--few-labels",), "it has to know something"),
+        (("--few-labels",), "--epochs: --few-labels fits the head alone"),
+        (("--learning-rate", "0"), "learning_rate: expected more than 0, got 0.0"),
         (("--dropout", "0", "--samples", "5"), "all 5 would be the same"),
     ],
 )
@@ -176,6 +179,15 @@ def test_wrong_options(training_set, tmp_path, monkeypatch, capsys, options, mes
     assert run(monkeypatch, "train", "votes", training_set, "--out", out, *QUICK, *options) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_few_labels_need_an_encoder_that_knows_something(
+    training_set, tmp_path, monkeypatch, capsys
+):
+    options = ("--encoder", "tiny", "--size", "32", "--few-labels")
+    out = tmp_path / "model"
+    assert run(monkeypatch, "train", "votes", training_set, "--out", out, *options) == 2
+    assert "it has to know something" in capsys.readouterr().err
 
 
 def test_model_to_go_on_from_is_not_there(training_set, tmp_path, monkeypatch, capsys):

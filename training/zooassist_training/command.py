@@ -61,6 +61,8 @@ def votes(training_sets: tuple[Path, ...], out: Path, **given: Any) -> None:  # 
 
     if given["few_labels"] is None and (given["head_only"] or _was_given("train", "epochs")):
         given["few_labels"] = False
+    if given["few_labels"]:
+        _refuse_what_few_labels_do_not_use()
     if given["start"] is not None:
         _refuse_what_the_model_decides()
     checkpoints, overwrite = given.pop("checkpoints"), given.pop("overwrite")
@@ -88,6 +90,16 @@ def _was_given(*names: str) -> bool:
     """Say whether an option was given on the command line."""
     source = click.get_current_context().get_parameter_source
     return any(source(name) is ParameterSource.COMMANDLINE for name in names)
+
+
+def _refuse_what_few_labels_do_not_use() -> None:
+    """Stop when an option was given that fitting the head alone would silently not use."""
+    for name in ("train", "epochs", "patience", "learning_rate", "layer_decay", "checkpoints"):
+        if _was_given(name):
+            raise BadInput(
+                f"--{name.replace('_', '-')}: --few-labels fits the head alone, in one go, and has "
+                "no use for it; leave one of them out"
+            )
 
 
 def _refuse_what_the_model_decides() -> None:
@@ -130,12 +142,12 @@ def _recipe(
     )
     fit_names = {each.name for each in fields(FitOptions)}
     chosen = {name: options.pop(name) for name in list(options) if name in fit_names}
-    tuning = options["start"] is not None
+    usual_rate = SCRATCH_RATE if options["start"] is None else TUNING_RATE
     fit = FitOptions(
         **chosen,
         train="head" if head_only else train,
         class_weights=None if class_weights is None else parse_class_weights(class_weights),
-        learning_rate=learning_rate or (TUNING_RATE if tuning else SCRATCH_RATE),
+        learning_rate=usual_rate if learning_rate is None else learning_rate,
         averaging=AVERAGING if averaging is None else averaging,
         augmentation=still_image if still else changed,
     )
