@@ -198,14 +198,14 @@ def picture(scaling: Scaling) -> str:
     per_run = scaling.losses.mean(2)
     series = (
         Series(
-            f"fit: {law.floor:.2f} + {law.scale:.3g} · D^-{law.exponent:.2f}",
+            "fit, 95 % band",
             line=_pairs(along, law.at(along)),
             band=tuple(zip(along.tolist(), lows.tolist(), highs.tolist(), strict=True)),
         ),
         Series("each seed", points=tuple(p for run in per_run for p in _pairs(sizes, run))),
     )
     panel = Panel(
-        "Loss on galaxies never seen",
+        f"Loss on galaxies never seen: {law.floor:.2f} + {law.scale:.3g} · D^-{law.exponent:.2f}",
         series,
         ticks=tuple(sizes.tolist()),
         x_axis="training galaxies D",

@@ -54,13 +54,14 @@ class Arm:
     rates: tuple[float, ...] = ()
 
 
+RATES = (1e-3, 4e-3)  # the same choice for all: none gets more tries
 ARMS = (
-    Arm("scratch", "scratch", rates=(1e-3, 4e-3)),
-    Arm("full", "galaxies", rates=(5e-4, 2e-3)),
+    Arm("scratch", "scratch", rates=RATES),
+    Arm("full", "galaxies", rates=RATES),
     Arm("linear", "galaxies", linear=True),
 )
 IMAGENET_ARMS = (
-    Arm("imagenet_full", "imagenet", rates=(5e-4, 2e-3)),
+    Arm("imagenet_full", "imagenet", rates=RATES),
     Arm("imagenet_linear", "imagenet", linear=True),
 )
 
