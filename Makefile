@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-galaxy-zoo bench-catalogue bench-heads bench-masks-consensus train-galaxy-zoo clean
+.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus train-galaxy-zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,13 @@ format: $(VENV)/.installed  ## rewrite the code in the house style
 
 bench: bench-galaxy-zoo bench-masks-consensus  ## every benchmark
 
+# One after the other, since all of them take times; a goal that is missed stops no other.
+MORPHOLOGY = bench-galaxy-zoo bench-samples bench-heads bench-scaling bench-transfer bench-catalogue
+
+bench-morphology: $(VENV)/.installed  ## all about galaxies' answers (about three hours, quiet machine)
+	failed=; for each in $(MORPHOLOGY); do $(MAKE) $$each || failed="$$failed $$each"; done; \
+		test -z "$$failed" || { echo "not met or not measured:$$failed"; exit 1; }
+
 bench-galaxy-zoo: $(VENV)/.installed  ## the bundled galaxy model on galaxies it never saw
 	$(BIN)/python benchmarks/galaxy_zoo.py --data $(DATA)/galaxies
 
@@ -69,6 +76,15 @@ bench-masks-consensus: $(VENV)/.installed  ## consensus masks against experts' g
 
 bench-heads: $(VENV)/.installed  ## which concentration head explains held-back votes best (about an hour)
 	$(BIN)/python benchmarks/heads.py --data $(DATA)/galaxies
+
+bench-samples: $(VENV)/.installed  ## what twenty posterior samples cost, and ONNX against PyTorch
+	$(BIN)/python benchmarks/samples.py --data $(DATA)/galaxies
+
+bench-scaling: $(VENV)/.installed  ## how the loss falls with training galaxies (about 40 minutes)
+	$(BIN)/python benchmarks/scaling.py --data $(DATA)/galaxies
+
+bench-transfer: $(VENV)/.installed  ## pre-trained against from scratch, few labels (about 45 minutes)
+	$(BIN)/python benchmarks/transfer.py --data $(DATA)
 
 bench-exports: $(VENV)/.installed oracle  ## reading exports, beside panoptes_aggregation
 	$(BIN)/python benchmarks/exports.py --data $(DATA)/exports --oracle $(ORACLE)

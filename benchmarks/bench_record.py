@@ -77,7 +77,7 @@ def record(name: str, figures: Mapping[str, Figure], command: str, root: Path = 
     }
     results = root / "results"
     results.mkdir(exist_ok=True)
-    _replace(results / f"{name}.json", json.dumps(content, indent=2) + "\n")
+    replace_text(results / f"{name}.json", json.dumps(content, indent=2) + "\n")
     rows = [
         f"| {name} | {key} | {figure.value:.4g} | {figure.unit} | {figure.goal_text} "
         f"| {_word(figure.holds)} | {commit} | {machine} | `{command}` |"
@@ -95,10 +95,11 @@ def _write_rows(path: Path, name: str, rows: list[str]) -> None:
         if line.startswith("| ") and not line.startswith((f"| {name} |", "| benchmark |"))
     ]
     text = TABLE + "\n".join(sorted(others + rows, key=lambda row: row.split(" | ")[0])) + "\n"
-    _replace(path, text)
+    replace_text(path, text)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name and put it in place."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

@@ -11,33 +11,23 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from bench_record import Figure, record
-from network_answers import concentrations_of_network
+from galaxy_training import network_from_scratch, read_galaxy_splits
+from network_answers import concentrations_of_network, loss_per_galaxy
 from numpy.typing import NDArray
 
-from zooassist_exporters.training_set import read_training_set
-from zooassist_exporters.votes_csv import read_votes_csv
-from zooassist_exporters.votes_csv_export import export_votes_table, open_images
-from zooassist_plugin.model_card import Preprocessing
-from zooassist_training.augment import with_margin
-from zooassist_training.datasets import LabelledImages, channel_statistics, read_labelled_images
 from zooassist_training.encoders import PRESETS
 from zooassist_training.evaluate import cumulative, fractions_of_votes
 from zooassist_training.evaluation.metrics import fractions_of_samples
 from zooassist_training.fit import fit
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.heads import CONCENTRATIONS
-from zooassist_training.losses import predictive_nll
-from zooassist_training.networks import NetworkSpec, VotesNetwork
 
-CROP = 0.75  # the middle of the published cut-outs, as the bundled model sees them
 Floats = NDArray[np.float64]
 
 
@@ -72,32 +62,17 @@ def compare(data: Path, options: Options, seeds: int, images: int) -> dict[str, 
     images : int
         Training galaxies to use; 0 for all.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "galaxies"
-        with open_images(None, data / "votes.csv") as found:
-            export_votes_table(read_votes_csv(data / "votes.csv"), folder, found)
-        training_set = read_training_set(folder)
-        spec = Preprocessing(size=options.size, crop=CROP)
-        training = _first(read_labelled_images(training_set, ["train"], with_margin(spec)), images)
-        validation = read_labelled_images(training_set, ["validation"], spec)
-        test = read_labelled_images(training_set, ["test"], spec)
-    schema = training_set.schema
+    splits = read_galaxy_splits(data, options.size)
+    schema, validation, test = splits.schema, splits.validation, splits.test
+    training = splits.training.rows(slice(images or None))
     observed = cumulative(fractions_of_votes(test.counts, schema), schema)
     results: dict[str, list[Result]] = {head: [] for head in CONCENTRATIONS}
     for seed in range(1, seeds + 1):
         for head, of_head in results.items():
             start = time.perf_counter()
-            torch.manual_seed(seed)
-            network = VotesNetwork(
-                NetworkSpec(
-                    PRESETS[options.encoder],
-                    size=options.size,
-                    answers=len(schema.columns),
-                    concentrations=head,
-                    samples=options.samples,
-                )
+            network = network_from_scratch(
+                options.encoder, training, schema, options.size, seed, options.samples, head
             )
-            network.normalise_by(*channel_statistics(training.images))
             fit_options = FitOptions(
                 epochs=options.epochs,
                 seed=seed,
@@ -106,28 +81,12 @@ def compare(data: Path, options: Options, seeds: int, images: int) -> dict[str, 
             )
             fitted = fit(network, schema, training, validation, fit_options).network
             concentrations = concentrations_of_network(fitted, test.images)
-            nll = predictive_nll(
-                torch.from_numpy(concentrations),
-                torch.from_numpy(test.counts),
-                list(schema.slices.values()),
-            ).numpy()
+            nll = loss_per_galaxy(concentrations, test.counts, schema)
             predicted = cumulative(fractions_of_samples(concentrations, schema), schema)
             rmse = float(np.sqrt(np.mean((predicted - observed) ** 2)))
             of_head.append(Result(nll, rmse, time.perf_counter() - start))
             logging.info("seed %d, %s: loss %.4f, rmse %.4f", seed, head, nll.mean(), rmse)
     return results
-
-
-def _first(part: LabelledImages, images: int) -> LabelledImages:
-    if images <= 0:
-        return part
-    return LabelledImages(
-        images=part.images[:images],
-        counts=part.counts[:images],
-        subject_ids=part.subject_ids[:images],
-        weights=part.weights[:images],
-        surveys=part.surveys[:images],
-    )
 
 
 def figures_of(results: dict[str, list[Result]], seeds: int) -> dict[str, Figure]:

@@ -58,6 +58,22 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.counts)
 
+    def rows(self, chosen: NDArray[np.integer] | slice) -> LabelledImages:
+        """Return some of the images, each with the weight that it has; nothing is reported twice.
+
+        Parameters
+        ----------
+        chosen : array of int, or slice
+            Rows; an array copies the images, a slice does not.
+        """
+        return LabelledImages(
+            images=self.images[chosen],
+            counts=self.counts[chosen],
+            subject_ids=self.subject_ids[chosen],
+            weights=self.weights[chosen],
+            surveys=self.surveys[chosen],
+        )
+
 
 def read_labelled_images(
     training_set: TrainingSet, splits: Sequence[Split], spec: Preprocessing
