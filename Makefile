@@ -56,7 +56,7 @@ format: $(VENV)/.installed  ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-galaxy-zoo bench-masks-consensus  ## every benchmark
+bench: bench-exports bench-masks-consensus bench-morphology  ## every benchmark (about four hours)
 
 # One after the other, since all of them take times; a goal that is missed stops no other.
 MORPHOLOGY = bench-galaxy-zoo bench-samples bench-heads bench-scaling bench-transfer bench-catalogue

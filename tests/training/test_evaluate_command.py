@@ -101,6 +101,19 @@ def test_a_page_by_name_and_one_split(model, training_set, tmp_path, monkeypatch
     assert "remembers" in out.read_text()
 
 
+def test_the_split_that_chose_the_model_is_said_to(
+    model, training_set, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "chosen.html"
+    arguments = ("evaluate", model.path, training_set, "--split", "validation", "--out", out)
+    assert run(monkeypatch, *arguments) == 0
+    assert "chose the model's epoch" in capsys.readouterr().out
+    assert "chose the epoch and the calibration" in out.read_text()
+    content = json.loads((tmp_path / "chosen-metrics.json").read_text())
+    assert (content["learnt_from"], content["chosen_by"]) == ("no", True)
+    assert not evaluate_model(Request(model.path, training_set)).chosen_by
+
+
 def test_a_calibrated_model_is_measured_before_and_after(model, training_set, tmp_path):
     made = Calibration.model_validate({"method": METHOD, "questions": {"bar": WARM}})
     card = card_for(

@@ -163,6 +163,10 @@ def _say(evaluation: Evaluation) -> None:
         click.echo("  the model learnt from these subjects: they say nothing of others")
     if evaluation.learnt_from == "perhaps":
         click.echo("  the model learnt from this split of another set: are there common subjects?")
+    if evaluation.chosen_by:
+        click.echo(
+            "  the validation split chose the model's epoch and calibration: it flatters a little"
+        )
     if evaluation.fitted_on_learnt:
         click.echo(
             "  the model learnt from the validation split of another set: with common subjects the "

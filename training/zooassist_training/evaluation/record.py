@@ -46,6 +46,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "split": request.split,
         "where": dict(request.where),
         "learnt_from": evaluation.learnt_from,
+        "chosen_by": evaluation.chosen_by,
         "subjects": evaluation.after.galaxies,
         "without_votes": evaluation.without_votes,
         "problems": [str(problem) for problem in evaluation.problems],

@@ -76,6 +76,9 @@ class Evaluation:
     learnt_from : str
         ``yes`` when the model was trained on this split of this training set; ``perhaps`` when it
         was on this split of another set, which may hold the same subjects; else ``no``.
+    chosen_by : bool
+        Whether the validation split is among what is measured, and chose the model's epoch and its
+        calibration.
     """
 
     request: Request
@@ -94,6 +97,7 @@ class Evaluation:
     problems: tuple[ItemFailed, ...]
     without_votes: int
     learnt_from: Learnt
+    chosen_by: bool
 
     @property
     def assumed_votes(self) -> int | None:
@@ -180,6 +184,7 @@ def evaluate_model(request: Request, progress: Start = silent) -> Evaluation:
         problems=part.labelled.problems,
         without_votes=part.labelled.without_votes + int((~voted).sum()),
         learnt_from="no" if learnt.isdisjoint(splits) else "yes" if same else "perhaps",
+        chosen_by=same and "validation" in splits and "validation" not in learnt,
     )
 
 
