@@ -12,7 +12,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
 from zooassist_plugin.progress import stages
 from zooassist_serving.catalogue.formats import FORMATS, format_for
-from zooassist_serving.catalogue.formats.base import Format, Options
+from zooassist_serving.catalogue.formats.output_format import Format, Options
 from zooassist_serving.catalogue.parts import Parts
 from zooassist_serving.catalogue.reading import FETCHERS, Reader
 from zooassist_serving.catalogue.run import PART_ROWS, Work, join, predict_into_parts

@@ -29,7 +29,7 @@ from zooassist_serving.catalogue.columns import (
     row_columns,
     summary_columns,
 )
-from zooassist_serving.catalogue.formats.base import Format
+from zooassist_serving.catalogue.formats.output_format import Format
 from zooassist_serving.catalogue.parts import Parts
 from zooassist_serving.catalogue.reading import Reader
 from zooassist_serving.catalogue.rows import Row, digest_of

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from zooassist_plugin.output_paths import check_output_file
-from zooassist_serving.catalogue.formats.base import Format
 from zooassist_serving.catalogue.formats.flat import CsvFormat, ParquetFormat
 from zooassist_serving.catalogue.formats.kade import KadeFormat
+from zooassist_serving.catalogue.formats.output_format import Format
 from zooassist_serving.catalogue.formats.zoobot import ZoobotCsvFormat, ZoobotHdf5Format
 
 FORMATS: Final[dict[str, type[Format]]] = {

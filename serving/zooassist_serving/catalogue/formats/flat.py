@@ -11,7 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from zooassist_plugin.errors import BadInput
-from zooassist_serving.catalogue.formats.base import Format
+from zooassist_serving.catalogue.formats.output_format import Format
 from zooassist_serving.predictions import arrow_schema
 
 PARTS_PER_GROUP: Final = 16

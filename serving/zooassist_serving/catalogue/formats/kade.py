@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import Question
-from zooassist_serving.catalogue.formats.base import (
+from zooassist_serving.catalogue.formats.output_format import (
     Format,
     concentrations_of,
     good_rows,

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from zooassist_plugin.errors import BadInput, MissingExtra
-from zooassist_serving.catalogue.formats.base import (
+from zooassist_serving.catalogue.formats.output_format import (
     Format,
     concentrations_of,
     good_rows,
