@@ -102,8 +102,8 @@ def row_chunks(stream: Readable, shape: RowShape, size: int = CHUNK) -> Iterator
     """
     rest = b""
     while True:
-        # Pages of its own, which go back to the system with the piece: freed into the heap, pieces of
-        # this size make glibc keep ever larger blocks there, and the peak grows with the export.
+        # Pages of its own, which go back to the system with the piece: freed into the heap,
+        # pieces of this size make glibc keep ever larger blocks there, and the peak grows.
         room = memoryview(mmap.mmap(-1, len(rest) + size))
         room[: len(rest)] = rest
         read = stream.readinto(room[len(rest) :])
