@@ -48,7 +48,8 @@ class Figure:
         """Whether the goal is met; None without a goal."""
         if self.goal is None:
             return None
-        return self.value <= self.goal if self.better == "lower" else self.value >= self.goal
+        # Of numpy numbers too, whose comparison JSON does not know.
+        return bool(self.value <= self.goal if self.better == "lower" else self.value >= self.goal)
 
     @property
     def goal_text(self) -> str:
@@ -67,7 +68,7 @@ def record(name: str, figures: Mapping[str, Figure], command: str, root: Path = 
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "figures": {
             key: {
-                "value": figure.value,
+                "value": float(figure.value),
                 "unit": figure.unit,
                 "goal": figure.goal_text or None,
                 "holds": figure.holds,
