@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import mmap
 from collections.abc import Iterator
 from typing import Final, Protocol
+
+import numpy as np
 
 from zooassist_plugin.errors import BadInput
 
@@ -102,9 +103,7 @@ def row_chunks(stream: Readable, shape: RowShape, size: int = CHUNK) -> Iterator
     """
     rest = b""
     while True:
-        # Pages of its own, which go back to the system with the piece: freed into the heap,
-        # pieces of this size make glibc keep ever larger blocks there, and the peak grows.
-        room = memoryview(mmap.mmap(-1, len(rest) + size))
+        room = np.empty(len(rest) + size, dtype=np.uint8).data
         room[: len(rest)] = rest
         read = stream.readinto(room[len(rest) :])
         if not read:
