@@ -89,7 +89,7 @@ bench-transfer: $(VENV)/.installed  ## pre-trained against from scratch, few lab
 bench-exports: $(VENV)/.installed oracle  ## reading exports, beside panoptes_aggregation
 	$(BIN)/python benchmarks/exports.py --data $(DATA)/exports --oracle $(ORACLE)
 
-train-galaxy-zoo: $(VENV)/.installed  ## make the bundled galaxy model again (about half an hour)
+train-galaxy-zoo: $(VENV)/.installed  ## make the bundled galaxy model (an hour or two)
 	$(BIN)/python -m zooassist_training.recipes.galaxy_zoo --data $(DATA) --out galaxy-zoo
 
 clean:  ## remove what the build wrote

@@ -1,4 +1,8 @@
-"""How was the bundled model `galaxy-zoo` made? Four runs of `zooassist train votes`.
+"""How is the bundled model `galaxy-zoo` made? Four runs of `zooassist train votes`.
+
+The folder shipped today is older: the second run's network of an earlier form of this recipe (60
+epochs, with the validation split learnt from, too; its own `recipe.json` says so). All four runs
+have not been made together yet.
 
 1. A small ResNet learns to tell five classes of SDSS galaxies apart (``galaxies_pool``, 23,040
    images, one class each, no votes). One class is one vote on one question, so this is the same
