@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class Options:
     featured_bound: float = 0.2
 
 
-class Format:
+class Format(ABC):
     """One way to write a catalogue; made for one model.
 
     Attributes
@@ -53,7 +54,7 @@ class Format:
         card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most formats refuse nothing
         """Refuse a model, or a machine, that this format cannot be written with.
 
         Raises
@@ -61,6 +62,7 @@ class Format:
         BadInput, MissingExtra
         """
 
+    @abstractmethod
     def write(self, parts: Iterable[pa.RecordBatch], out: Path) -> list[str]:
         """Write the file, part by part; returns remarks for the user.
 
@@ -69,7 +71,6 @@ class Format:
         parts : iterable of RecordBatch
             Can be gone through more than once.
         """
-        raise NotImplementedError
 
 
 def key_of(subject_id: int | None, id_str: str | None, name: str) -> str:
