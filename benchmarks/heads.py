@@ -25,7 +25,7 @@ from zooassist_training.encoders import PRESETS
 from zooassist_training.evaluate import cumulative, fractions_of_votes
 from zooassist_training.evaluation.metrics import fractions_of_samples
 from zooassist_training.fit import fit
-from zooassist_training.fit_options import FitOptions
+from zooassist_training.fit_options import FitOptions, Precision
 from zooassist_training.heads import CONCENTRATIONS
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Options:
     epochs: int
     samples: int
     threads: int
-    precision: str
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def compare(data: Path, options: Options, seeds: int, images: int) -> dict[str, 
                 epochs=options.epochs,
                 seed=seed,
                 threads=options.threads,
-                precision=options.precision,  # type: ignore[arg-type]
+                precision=options.precision,
             )
             fitted = fit(network, schema, training, validation, fit_options).network
             concentrations = concentrations_of_network(fitted, test.images)

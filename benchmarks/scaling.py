@@ -45,7 +45,7 @@ from zooassist_training.encoders import PRESETS
 from zooassist_training.evaluate import cumulative, fractions_of_votes
 from zooassist_training.evaluation.metrics import fractions_of_samples
 from zooassist_training.fit import fit
-from zooassist_training.fit_options import FitOptions
+from zooassist_training.fit_options import FitOptions, Precision
 
 log = logging.getLogger(__name__)
 SIZES = (125, 250, 500, 1000, 2000, 0)
@@ -69,7 +69,7 @@ class Options:
     epochs: int
     samples: int
     threads: int
-    precision: str
+    precision: Precision
 
 
 def epochs_of(galaxies: int, of_all: int, epochs: int) -> int:
@@ -100,7 +100,7 @@ def train(splits: GalaxySplits, galaxies: int, seed: int, options: Options) -> d
         patience=0,
         seed=seed,
         threads=options.threads,
-        precision=options.precision,  # type: ignore[arg-type]
+        precision=options.precision,
     )
     fitted = fit(network, schema, training, splits.validation, fit_options)
     concentrations = concentrations_of_network(fitted.network, test.images)

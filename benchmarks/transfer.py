@@ -44,7 +44,7 @@ from zooassist_training.evaluate import fractions_of_votes
 from zooassist_training.evaluation.metrics import fractions_of_samples
 from zooassist_training.few_labels import fit_few_labels
 from zooassist_training.fit import fit
-from zooassist_training.fit_options import FitOptions
+from zooassist_training.fit_options import FitOptions, Precision
 from zooassist_training.networks import VotesNetwork
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Options:
     size: int
     views: int
     threads: int
-    precision: str
+    precision: Precision
 
     def epochs(self, labels: int) -> int:
         """Return how often each image is shown: the same for all ways of training."""
@@ -88,7 +88,7 @@ def train(
         patience=0,
         seed=seed,
         threads=options.threads,
-        precision=options.precision,  # type: ignore[arg-type]
+        precision=options.precision,
     )
     # Without validation, the last epoch's averaged weights are what is returned: equal effort.
     nothing = task.validation.rows(slice(0))
