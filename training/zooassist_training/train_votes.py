@@ -198,14 +198,15 @@ def train_votes(
     start = start_of(recipe, data.taught)  # before the images: wrong options should not wait
     _check_options(recipe, start, data.taught)
     images = read_images(data, recipe, start.preprocessing)
+    labels = "values" if recipe.regress else "votes"
     log.info(
         "images: %d to train on, %d to validate, %d to test; subjects without %s: %d",
         *(len(part) for part in (images.training, images.validation, images.test)),
-        "values" if recipe.regress else "votes",
+        labels,
         images.without_labels,
     )
     if len(images.training) < 2:
-        raise BadInput(_too_little(data.name, len(images.training), images.problems))
+        raise BadInput(_too_little(data.name, labels, len(images.training), images.problems))
     for line in data.remarks(images.training):
         log.warning("%s", line)
     fits = _fit_members(start, recipe, data.taught, images, checkpoints)
@@ -295,8 +296,8 @@ def _is_few(recipe: VotesRecipe, start: Start, images: int) -> bool:
     return few
 
 
-def _too_little(name: str, images: int, problems: tuple[ItemFailed, ...]) -> str:
+def _too_little(name: str, labels: str, images: int, problems: tuple[ItemFailed, ...]) -> str:
     remedy = "export more classifications"
     if problems:
         remedy = f"{len(problems)} could not be used, first {problems[0]}"
-    return f"{name}: expected at least 2 images with labels to train on, got {images}; {remedy}"
+    return f"{name}: expected at least 2 images with {labels} to train on, got {images}; {remedy}"
