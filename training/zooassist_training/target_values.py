@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 NO_VALUE = frozenset({"", "nan", "null", "none", "na", "n/a", "--"})
 # Graphs answer in 32 bits, which hold about seven digits: these must be enough for the variation.
 LEAST_VARIATION = 1e-4
+# What 32 bits cannot hold is infinite to the graph.
+LARGEST = float(np.finfo(np.float32).max)
 NAMED, LISTED = 3, 12
 
 
@@ -174,8 +176,7 @@ def number_of(value: Any) -> float | None:  # noqa: ANN401 - any JSON value
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    # What 32 bits cannot hold is infinite to the graph.
-    return number if abs(number) <= np.finfo(np.float32).max else None
+    return number if abs(number) <= LARGEST else None
 
 
 def _is_missing(value: Any) -> bool:  # noqa: ANN401 - any JSON value
