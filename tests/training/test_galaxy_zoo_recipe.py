@@ -57,7 +57,7 @@ def test_the_recipe_runs_and_holds_back_the_test_split(data, tmp_path, monkeypat
 
         return made
 
-    for name in ("class_recipe", "teacher_recipe", "student_recipe", "votes_recipe"):
+    for name in ("teacher_recipe", "student_recipe", "votes_recipe"):
         monkeypatch.setattr(galaxy_zoo, name, short(getattr(galaxy_zoo, name)))
     out = tmp_path / "galaxy-zoo"
     trained = galaxy_zoo.make(data, out, tmp_path / "work", threads=1, precision="32")
