@@ -150,7 +150,7 @@ def _ready(recipe: VotesRecipe, threads: int | None, precision: Precision) -> Vo
 
 
 def make(
-    data: Path, out: Path, work: Path, threads: int | None = None, precision: Precision = "bf16"
+    data: Path, out: Path, work: Path, threads: int | None = None, precision: Precision = "32"
 ) -> Trained:
     """Run the recipe; a second call with the same `work` goes on where the first was stopped.
 
@@ -203,7 +203,7 @@ def _images(folder: Path) -> AbstractContextManager[ImageSource]:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
 @click.option("--work", type=click.Path(path_type=Path), help="Keep what can be resumed here.")
 @click.option("--threads", type=click.IntRange(1))
-@click.option("--precision", type=click.Choice(["32", "bf16"]), default="bf16", show_default=True)
+@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
 def main(
     data: Path, out: Path, work: Path | None, threads: int | None, precision: Precision
 ) -> None:
