@@ -80,6 +80,9 @@ bench-heads: $(VENV)/.installed  ## which concentration head explains held-back 
 bench-samples: $(VENV)/.installed  ## what twenty posterior samples cost, and ONNX against PyTorch
 	$(BIN)/python benchmarks/samples.py --data $(DATA)/galaxies
 
+bench-memory-reuse: $(VENV)/.installed  ## what training gains by keeping freed memory
+	$(BIN)/python benchmarks/memory_reuse.py
+
 bench-scaling: $(VENV)/.installed  ## how the loss falls with training galaxies (about 40 minutes)
 	$(BIN)/python benchmarks/scaling.py --data $(DATA)/galaxies
 

@@ -23,11 +23,11 @@ from zooassist_plugin.label_schema import LabelSchema
 from zooassist_training.datasets import LabelledImages
 from zooassist_training.encoders import OpenedEncoder, open_encoder
 from zooassist_training.ensemble import members_of
-from zooassist_training.fit_options import Precision
+from zooassist_training.fit_options import FitOptions, Precision
 from zooassist_training.networks import NetworkSpec, VotesNetwork
-from zooassist_training.recipes.galaxy_zoo import class_recipe, class_table
+from zooassist_training.recipes.galaxy_zoo import CROP, class_table
 from zooassist_training.restore import restore_network, with_schema
-from zooassist_training.train_votes import train_votes
+from zooassist_training.train_votes import VotesRecipe, train_votes
 
 log = logging.getLogger(__name__)
 ENCODER = "small"
@@ -148,8 +148,7 @@ def check_never_seen(pool: VotesTable, galaxies: Sequence[int]) -> None:
 def pretrain(pool: Path, table: VotesTable, work: Path, options: Pretraining) -> Path:
     """Train an encoder on the pool's classes, or take what was trained; return its model folder.
 
-    A broken-off training goes on where it was. The recipe is the first step of the bundled
-    model's, at the size and with the head of all arms.
+    A broken-off training goes on where it was.
     """
     model = work / options.folder
     if model.exists():
@@ -158,9 +157,18 @@ def pretrain(pool: Path, table: VotesTable, work: Path, options: Pretraining) ->
     if not training_set.exists():
         with open_images(None, pool / "classes.csv") as images:
             export_votes_table(some_rows(table, options.images), training_set, images)
-    recipe = class_recipe(options.threads, options.precision)
-    recipe = replace(
-        recipe, size=options.size, dropout=0.2, fit=replace(recipe.fit, epochs=options.epochs)
+    recipe = VotesRecipe(
+        name="galaxy-classes",
+        encoder=ENCODER,
+        size=options.size,
+        crop=CROP,
+        fit=FitOptions(
+            epochs=options.epochs,
+            batch_size=128,
+            learning_rate=3e-3,
+            threads=options.threads,
+            precision=options.precision,
+        ),
     )
     checkpoints = work / f"{options.folder}-checkpoints"
     train_votes(training_set, model, recipe, checkpoints=checkpoints)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
@@ -33,7 +34,8 @@ from zooassist_plugin.label_schema import LabelSchema
 MOST_VOTES: Final = 2**31 - 1
 # What is collected before it is written: a Parquet file of many small row groups is slow to read.
 ROW_GROUP_BYTES: Final = 16 << 20
-METADATA: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+# The fast encoder writes the same, but null for NaN, and it refuses integers beyond 64 bits.
+EXACT: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -270,10 +272,26 @@ def _subjects_table(
                 None if name is None else sha256_of(staging / name) for name in images
             ],
             "inclusion_probability": [row.inclusion_probability for row in rows],
-            "metadata": [METADATA.encode(dict(row.metadata)) for row in rows],
+            "metadata": [metadata_json(row.metadata) for row in rows],
         },
         schema=SUBJECTS_SCHEMA,
     )
+
+
+def metadata_json(metadata: Mapping[str, Any]) -> str:
+    """Encode a subject's metadata: compact, keys in order, NaN and large integers kept.
+
+    Raises
+    ------
+    TypeError
+        When a value is no JSON value.
+    """
+    content = dict(metadata)
+    try:
+        text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return EXACT.encode(content)
+    return EXACT.encode(content) if b"null" in text else text.decode()
 
 
 def _votes_table(

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from zooassist_exporters.digests import Source
 from zooassist_exporters.splits import SPLITS, split_of
 from zooassist_exporters.training_set import SubjectRow, read_training_set, write_training_set
+from zooassist_exporters.training_set_rows import metadata_json
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import Answer, LabelSchema, Question
 from zooassist_plugin.trees import TREES
@@ -109,6 +111,36 @@ def test_random_sets_come_back_equal(tmp_path_factory, data):
     assert read.subject_ids.tolist() == sorted(ids)
     assert np.array_equal(read.counts, votes[order])
     assert [read.metadata(row) for row in range(len(read))] == [rows[i].metadata for i in order]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@given(metadata=st.dictionaries(st.text(max_size=5), JSON_VALUES, max_size=3))
+def test_any_json_metadata_is_encoded_as_it_is(metadata):
+    exact = json.dumps(metadata, sort_keys=True)
+    assert json.dumps(json.loads(metadata_json(metadata)), sort_keys=True) == exact
+
+
+@pytest.mark.parametrize(
+    ("metadata", "text"),
+    [
+        ({"b": 1, "a": {"d": "é", "c": [1.5, True]}}, '{"a":{"c":[1.5,true],"d":"é"},"b":1}'),
+        ({"b": math.nan, "a": None}, '{"a":null,"b":NaN}'),
+        ({"b": 2**70, "a": -math.inf}, '{"a":-Infinity,"b":1180591620717411303424}'),
+    ],
+)
+def test_metadata_is_compact_in_order_and_loses_nothing(metadata, text):
+    assert metadata_json(metadata) == text
+
+
+def test_metadata_that_is_no_json_is_refused():
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        metadata_json({"a": {1, 2}})
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from torch import Tensor
 from zooassist_training.augment import augment
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.freezing import freeze, hold_still, parameter_groups
+from zooassist_training.memory_reuse import keep_freed_memory
 from zooassist_training.networks import HeadedNetwork
 from zooassist_training.objectives import Objective
 from zooassist_training.run_state import HISTORY, IDENTITY
@@ -70,6 +71,11 @@ class FitModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the losses of the epochs before the break."""
         self._history = list(checkpoint.get(HISTORY, []))
+
+    def on_fit_start(self) -> None:
+        """Keep freed memory, in each process that trains on a processor."""
+        if self.device.type == "cpu":
+            keep_freed_memory()
 
     def on_train_start(self) -> None:
         """Remember the step that the average has seen."""

@@ -17,6 +17,7 @@ from zooassist_plugin.model_card import (
     TrainingSetReference,
 )
 from zooassist_serving.model_folder import ModelFolder, card_for, write_model_folder
+from zooassist_training.encoders import LOCAL
 from zooassist_training.ensemble import Network, members_of, number_of_samples
 from zooassist_training.evaluate import Scores
 from zooassist_training.evaluation.value_metrics import ValueMetrics
@@ -145,4 +146,6 @@ def _recipe_json(recipe: VotesRecipe) -> dict[str, Any]:
     if recipe.start is not None:
         content = {name: x for name, x in content.items() if name not in DECIDED_BY_START}
         content["start"] = Path(recipe.start).name
+    elif recipe.encoder.startswith(LOCAL):
+        content["encoder"] = LOCAL + Path(recipe.encoder.removeprefix(LOCAL)).name
     return content

@@ -1,18 +1,12 @@
-"""How is the bundled model `galaxy-zoo` made? Four runs of `zooassist train votes`.
+"""How is the bundled model `galaxy-zoo` made? Three runs of `zooassist train votes`.
 
-The folder shipped today is older: the second run's network of an earlier form of this recipe (60
-epochs, with the validation split learnt from, too; its own `recipe.json` says so). All four runs
-have not been made together yet.
-
-1. A small ResNet learns to tell five classes of SDSS galaxies apart (``galaxies_pool``, 23,040
-   images, one class each, no votes). One class is one vote on one question, so this is the same
-   training with the same loss.
-2. It goes on to the 37 answers of Galaxy Zoo 2 (``galaxies``, 4,000 images with volunteers' vote
-   fractions; 40 volunteers are assumed, since only fractions were published): the teacher.
-3. The teacher guesses the votes of the pool, held to the classes (`pseudo_votes`), and two
-   students go on from it with the guesses and the real votes together.
-4. The students learn from real votes alone. They are shipped as one ensemble, calibrated on the
-   validation split.
+1. EfficientNet-lite0 that learnt ImageNet (`imagenet_lite0`) learns the 37 answers of Galaxy Zoo 2
+   (``galaxies``, 4,000 images with volunteers' vote fractions; 40 volunteers are assumed, since
+   only fractions were published): the teacher.
+2. The teacher guesses the votes of ``galaxies_pool`` (23,040 images, one of five classes each, no
+   votes), held to the classes (`pseudo_votes`), and goes on with the guesses and the real votes
+   together: what the classes say, and that a galaxy turned round is the same galaxy.
+3. It ends with real votes alone, and is calibrated on the validation split.
 
 Held back are the galaxies whose id hashes to the test split, a fifth (787 of 4,000): no run sees
 them, and the pool has no galaxy of the other set. The validation split is not learnt from either;
@@ -43,13 +37,17 @@ from zooassist_exporters.votes_csv_form import CHALLENGE_TOTAL
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import Answer, LabelSchema, Question
 from zooassist_training.fit_options import FitOptions, Precision
+from zooassist_training.recipes.imagenet_lite0 import write_imagenet_encoder
 from zooassist_training.recipes.pseudo_votes import pseudo_votes
 from zooassist_training.train_votes import Trained, VotesRecipe, train_votes
 
 NAME = "galaxy-zoo"
 SEED = 1
-MEMBERS = 2
-# Posterior samples of each member.
+# Ways in which the teacher looks at each galaxy of the pool, of the square's eight symmetries.
+VIEWS = 2
+# The middle 192 of the original 424 pixels; turned views need the rest.
+CROP = 0.75
+# Posterior samples.
 SAMPLES = 20
 CLASSES = ("round", "in-between", "cigar", "edge-on", "spiral")
 CLASS_SCHEMA = LabelSchema(
@@ -71,6 +69,7 @@ CREDITS = (
     "Votes: the volunteers of Galaxy Zoo 2, Willett et al. 2013, MNRAS 435, 2835",
     "Vote fractions and image cut-outs as in the Kaggle Galaxy Zoo challenge (2013-14)",
     "Images: Sloan Digital Sky Survey (SDSS)",
+    "Starts from EfficientNet-lite0 with ImageNet weights: Tan and Le 2019, arXiv:1905.11946",
 )
 
 
@@ -106,39 +105,41 @@ def class_table(folder: Path) -> VotesTable:
     )
 
 
-def class_recipe(threads: int | None, precision: Precision) -> VotesRecipe:
-    """Return the first run: features that tell galaxies apart."""
-    recipe = VotesRecipe(
-        name="galaxy-classes",
-        encoder="small",
-        size=96,
-        crop=0.75,  # the middle 192 of the original 424 pixels; turned views need the rest
-        dropout=0.1,
-        samples=1,
-        fit=FitOptions(epochs=6, batch_size=128, learning_rate=3e-3),
+def teacher_recipe(encoder: Path, threads: int | None, precision: Precision) -> VotesRecipe:
+    """Return the first run: the volunteers' answers, by an encoder that has seen the world."""
+    fit = FitOptions(
+        epochs=9,
+        batch_size=32,
+        learning_rate=1.5e-3,
+        layer_decay=0.9,
+        averaging=0.995,
+        patience=0,
     )
-    return _ready(recipe, threads, precision)
-
-
-def teacher_recipe(start: Path, threads: int | None, precision: Precision) -> VotesRecipe:
-    """Return the second run: the volunteers' answers."""
-    fit = FitOptions(epochs=45, batch_size=64, learning_rate=3e-3, averaging=0.999, patience=0)
-    recipe = VotesRecipe(name="galaxy-teacher", start=start, samples=1, fit=fit)
+    recipe = VotesRecipe(
+        name="galaxy-teacher",
+        encoder=f"local-dir:{encoder}",
+        size=128,
+        crop=CROP,
+        samples=1,
+        fit=fit,
+    )
     return _ready(recipe, threads, precision)
 
 
 def student_recipe(start: Path, threads: int | None, precision: Precision) -> VotesRecipe:
-    """Return the third run: the answers, and what the teacher guesses of the pool."""
-    fit = FitOptions(epochs=7, batch_size=128, learning_rate=3e-3, averaging=0.999, patience=0)
-    recipe = VotesRecipe(
-        name="galaxy-students", start=start, members=MEMBERS, samples=SAMPLES, fit=fit
+    """Return the second run: the answers, and what the teacher guesses of the pool."""
+    fit = FitOptions(
+        epochs=2, batch_size=64, learning_rate=1e-3, layer_decay=0.9, averaging=0.995, patience=0
     )
+    recipe = VotesRecipe(name="galaxy-student", start=start, samples=SAMPLES, fit=fit)
     return _ready(recipe, threads, precision)
 
 
 def votes_recipe(start: Path, threads: int | None, precision: Precision) -> VotesRecipe:
-    """Return the fourth run: the answers alone."""
-    fit = FitOptions(epochs=20, batch_size=64, learning_rate=6e-4, averaging=0.999, patience=0)
+    """Return the third run: the answers alone."""
+    fit = FitOptions(
+        epochs=5, batch_size=32, learning_rate=4e-4, layer_decay=0.9, averaging=0.995, patience=0
+    )
     recipe = VotesRecipe(name=NAME, start=start, store="float16", fit=fit)
     return _ready(recipe, threads, precision)
 
@@ -149,7 +150,7 @@ def _ready(recipe: VotesRecipe, threads: int | None, precision: Precision) -> Vo
 
 
 def make(
-    data: Path, out: Path, work: Path, threads: int | None = None, precision: Precision = "bf16"
+    data: Path, out: Path, work: Path, threads: int | None = None, precision: Precision = "32"
 ) -> Trained:
     """Run the recipe; a second call with the same `work` goes on where the first was stopped.
 
@@ -160,40 +161,35 @@ def make(
     work : Path
         For training sets, checkpoints and the models of the earlier runs.
     """
-    pool, votes, guessed = work / "galaxies_pool", work / "galaxies", work / "guessed"
-    classes, teacher, students = work / "classes", work / "teacher", work / "students"
-    tables = {pool: class_table, votes: _votes_table}
-    for folder, read in tables.items():
-        if not folder.exists():
-            with _images(data / folder.name) as images:
-                export_votes_table(read(data / folder.name), folder, images)
-    if not classes.exists():
-        train_votes(pool, classes, class_recipe(threads, precision), checkpoints=work / "1")
+    votes, guessed = work / "galaxies", work / "guessed"
+    teacher, student = work / "teacher", work / "student"
+    pool = data / "galaxies_pool"
+    classes = class_table(pool)  # first: what is missing should show before hours of training
+    if not votes.exists():
+        with _images(data / "galaxies") as images:
+            table = read_votes_csv(data / "galaxies" / "votes.csv")
+            export_votes_table(table, votes, images)
     if not teacher.exists():
-        recipe = teacher_recipe(classes, threads, precision)
-        train_votes(votes, teacher, recipe, checkpoints=work / "2")
+        encoder = write_imagenet_encoder(work / "imagenet")
+        recipe = teacher_recipe(encoder, threads, precision)
+        train_votes(votes, teacher, recipe, checkpoints=work / "1")
     if not guessed.exists():
-        table = class_table(data / pool.name)
-        with _images(data / pool.name) as images:
+        with _images(pool) as images:
             files = (
                 images.read(Wanted(subject, {}, (file,)))
-                for subject, file in zip(table.subject_ids, table.files, strict=True)
+                for subject, file in zip(classes.subject_ids, classes.files, strict=True)
             )
-            table = pseudo_votes(table, files, str(teacher), CHALLENGE_TOTAL, threads)
+            table = pseudo_votes(classes, files, str(teacher), CHALLENGE_TOTAL, VIEWS, threads)
             export_votes_table(table, guessed, images)
-    if not students.exists():
+    if not student.exists():
         recipe = student_recipe(teacher, threads, precision)
-        train_votes([votes, guessed], students, recipe, checkpoints=work / "3")
-    recipe = votes_recipe(students, threads, precision)
-    return train_votes(votes, out, recipe, checkpoints=work / "4", overwrite=True)
+        train_votes([votes, guessed], student, recipe, checkpoints=work / "2")
+    recipe = votes_recipe(student, threads, precision)
+    return train_votes(votes, out, recipe, checkpoints=work / "3", overwrite=True)
 
 
 def _images(folder: Path) -> AbstractContextManager[ImageSource]:
     return open_images(None, folder / "votes.csv")
-
-
-def _votes_table(folder: Path) -> VotesTable:
-    return read_votes_csv(folder / "votes.csv")
 
 
 @click.command()
@@ -207,7 +203,7 @@ def _votes_table(folder: Path) -> VotesTable:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
 @click.option("--work", type=click.Path(path_type=Path), help="Keep what can be resumed here.")
 @click.option("--threads", type=click.IntRange(1))
-@click.option("--precision", type=click.Choice(["32", "bf16"]), default="bf16", show_default=True)
+@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
 def main(
     data: Path, out: Path, work: Path | None, threads: int | None, precision: Precision
 ) -> None:

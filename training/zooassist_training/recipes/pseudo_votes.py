@@ -1,6 +1,6 @@
 """Which votes would galaxies get that have only a class? A teacher's guess, held to the class.
 
-A network that learnt from volunteers' votes looks at each galaxy in eight ways (turned and
+A network that learnt from volunteers' votes looks at each galaxy in several ways (turned and
 mirrored) and its expected fractions are averaged. The class then bounds them: a galaxy is called
 "spiral" only where enough volunteers said so (the cuts of Willett et al. 2013, as used by Zhu et
 al. 2019, arXiv:1807.10406), so the fraction is the mean of what the teacher believes above the
@@ -41,13 +41,13 @@ CUTS: dict[str, dict[str, float]] = {
 
 def views(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     """Turn and mirror images (batch, side, side, 3): the eight symmetries of a square."""
-    for turned in (np.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)):
+    for turned in (np.rot90(images, quarter, axes=(1, 2)) for quarter in (0, 2, 1, 3)):
         yield np.ascontiguousarray(turned)
         yield np.ascontiguousarray(turned[:, :, ::-1])
 
 
 def teach(
-    teacher: str, images: Iterable[bytes], threads: int | None = None
+    teacher: str, images: Iterable[bytes], looks: int = 8, threads: int | None = None
 ) -> tuple[Floats, Floats, LabelSchema]:
     """Return what the teacher expects of whole image files.
 
@@ -55,6 +55,8 @@ def teach(
     ----------
     teacher : str
         Model folder or bundled name, of kind `votes`.
+    looks : int
+        The first so many of `views`.
 
     Returns
     -------
@@ -75,10 +77,13 @@ def teach(
         stack = np.stack(
             [prepare(decode_image(data, stretch=spec.stretch), spec) for data in batch]
         )
-        alphas = [runtime.run(view)["concentrations"].astype(np.float64) for view in views(stack)]
-        looks = np.concatenate(alphas, axis=1)  # views are samples, too
-        totals = np.repeat(np.add.reduceat(looks, starts, axis=2), widths, axis=2)
-        fractions.append((looks / totals).mean(1))
+        alphas = [
+            runtime.run(view)["concentrations"].astype(np.float64)
+            for view in islice(views(stack), looks)
+        ]
+        samples = np.concatenate(alphas, axis=1)  # views are samples, too
+        totals = np.repeat(np.add.reduceat(samples, starts, axis=2), widths, axis=2)
+        fractions.append((samples / totals).mean(1))
         strengths.append(totals.mean(1))
     if not fractions:
         raise BadInput("expected images to guess the votes of, got none")
@@ -128,7 +133,12 @@ def held_to_class(
 
 
 def pseudo_votes(
-    pool: VotesTable, images: Iterable[bytes], teacher: str, total: int, threads: int | None = None
+    pool: VotesTable,
+    images: Iterable[bytes],
+    teacher: str,
+    total: int,
+    looks: int = 8,
+    threads: int | None = None,
 ) -> VotesTable:
     """Return the pool with guessed votes instead of its classes.
 
@@ -140,8 +150,10 @@ def pseudo_votes(
         The file of each row, in the same order.
     total : int
         Votes at the root.
+    looks : int
+        See `teach`.
     """
-    fractions, strength, schema = teach(teacher, images, threads)
+    fractions, strength, schema = teach(teacher, images, looks, threads)
     chosen = pool.counts.argmax(1)
     classes = [pool.schema.questions[0].answers[int(place)].label for place in chosen]
     held = held_to_class(fractions, strength, classes, schema)
