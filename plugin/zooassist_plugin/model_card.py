@@ -25,6 +25,7 @@ from zooassist_plugin import __version__
 from zooassist_plugin.calibration import NO_CALIBRATION, Calibration, CalibrationJson
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
+from zooassist_plugin.targets import Target, Targets
 
 CARD_FILE = "model.json"
 ENCODING_TYPE = "zooassist-model"
@@ -33,6 +34,7 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 # What an output of each kind is called in the graph; a model of that kind must have it.
 MAIN_OUTPUT = {
     "votes": "concentrations",
+    "values": "values",
     "mask": "mask",
     "volume": "mask",
     "embedding": "embedding",
@@ -153,6 +155,8 @@ class ModelCard(_Record):
     training_set, training_sets : TrainingSetReference, tuple of them
         What the model saw. Of several sets, `training_sets` has all and `training_set` the first;
         of one, `training_sets` is empty and is not written, so that earlier versions read the card.
+    targets : tuple of Target
+        What a model of kind `values` predicts; other models have none, and do not write the field.
     metrics : mapping
         On the training set's test split.
     credits : tuple of str
@@ -172,11 +176,12 @@ class ModelCard(_Record):
     name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(pattern=r"^[0-9a-f]{16}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    kind: Literal["votes", "mask", "volume", "embedding"]
+    kind: Literal["votes", "values", "mask", "volume", "embedding"]
     inputs: tuple[TensorSpec, ...] = Field(min_length=1)
     outputs: tuple[TensorSpec, ...] = Field(min_length=1)
     preprocessing: Preprocessing
     label_schema: LabelSchemaJson | None = None
+    targets: tuple[Target, ...] = ()
     thresholds: dict[str, float] = Field(default_factory=dict)
     calibration: CalibrationJson = NO_CALIBRATION
     training_set: TrainingSetReference | None = None
@@ -198,6 +203,14 @@ class ModelCard(_Record):
             raise ValueError(f"a model of kind {self.kind!r} needs an output named {main!r}")
         if self.kind == "votes" and self.label_schema is None:
             raise ValueError("a model of kind 'votes' needs a label_schema")
+        if (self.kind == "values") != bool(self.targets):
+            raise ValueError(
+                "a model of kind 'values' needs targets, and no other has any; got kind "
+                f"{self.kind!r} with {len(self.targets)} targets"
+            )
+        names = [target.name for target in self.targets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"targets: expected each name once, got {', '.join(names)}")
         if self.calibration:
             if self.kind != "votes" or self.label_schema is None:
                 raise ValueError(f"a model of kind {self.kind!r} has no calibration")
@@ -221,6 +234,17 @@ class ModelCard(_Record):
         return self.label_schema
 
     @property
+    def answers(self) -> LabelSchema | Targets:
+        """What the model says of an image: votes on questions, or values of targets.
+
+        Raises
+        ------
+        BadInput
+            For a model that says neither.
+        """
+        return Targets(self.targets) if self.targets else self.schema_of_votes
+
+    @property
     def learnt_from(self) -> tuple[TrainingSetReference, ...]:
         """All training sets that the model saw, be it one or several."""
         if self.training_sets or self.training_set is None:
@@ -233,7 +257,7 @@ class ModelCard(_Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `model.json`."""
-        unused = set() if self.training_sets else {"training_sets"}
+        unused = {name for name in ("training_sets", "targets") if not getattr(self, name)}
         return self.model_dump(mode="json", by_alias=True, exclude=unused)
 
     def write(self, folder: Path) -> None:

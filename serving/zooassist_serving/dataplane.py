@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from zooassist_plugin.errors import BadInput, ZooassistError
 from zooassist_plugin.label_match import LabelMatch
-from zooassist_plugin.model_card import ModelCard, Preprocessing
+from zooassist_plugin.model_card import MAIN_OUTPUT, ModelCard, Preprocessing
 from zooassist_plugin.proposals import Proposal
 from zooassist_plugin.shapes import Ellipse
+from zooassist_plugin.targets import Targets
 from zooassist_plugin.workflow import Workflow
 from zooassist_serving.calibration import calibrate
 from zooassist_serving.model_folder import ModelFolder
@@ -24,6 +25,7 @@ from zooassist_serving.predictions import Prediction
 from zooassist_serving.preprocessing import MAX_PIXELS, Rgb, decode_image, prepare
 from zooassist_serving.proposer import propose_answers
 from zooassist_serving.runtime import OnnxRuntime, usable_cores
+from zooassist_serving.value_summary import ValueSummary, sound_values, summarise_values
 from zooassist_serving.vote_summary import VoteSummary, summarise
 
 BATCH_SIZE = 32
@@ -76,14 +78,15 @@ class Answers:
     ----------
     errors : tuple of (str or None)
         One per item: why it has no answer.
-    concentrations : array of shape (answered, samples, columns)
-        Positive and finite; of the items without an error, in their order.
+    raw : array of shape (answered, samples, columns) or (answered, samples, targets, 2)
+        Calibrated concentrations, or means and deviations; of the items without an error, in their
+        order, and sound.
     embeddings : array of shape (answered, features), or None
         When the graph has that output.
     """
 
     errors: tuple[str | None, ...]
-    concentrations: NDArray[np.float32]
+    raw: NDArray[np.float32]
     embeddings: NDArray[np.float32] | None
 
 
@@ -178,29 +181,31 @@ class DataPlane:
         for start in range(0, len(items), self._batch_size):
             batch = items[start : start + self._batch_size]
             looks = [self._look(item, card.preprocessing, False) for item in batch]
-            alphas, embeddings, sound = self._run_graph(card, looks)
+            raw, embeddings, sound = self._run_graph(card, looks)
             good = iter(sound)
             errors += [look.error or (None if next(good) else NOT_FINITE) for look in looks]
-            parts.append((alphas[sound], None if embeddings is None else embeddings[sound]))
+            parts.append((raw[sound], None if embeddings is None else embeddings[sound]))
         filled = [part for part in parts if len(part[0])]
         if not filled:
             return Answers(tuple(errors), np.zeros((0, 1, 0), dtype=np.float32), None)
         embedded = [embeddings for _, embeddings in filled if embeddings is not None]
         return Answers(
             errors=tuple(errors),
-            concentrations=np.concatenate([alphas for alphas, _ in filled]),
+            raw=np.concatenate([raw for raw, _ in filled]),
             embeddings=np.concatenate(embedded) if embedded else None,
         )
 
-    def summarise(self, name: str, concentrations: NDArray[np.float32]) -> VoteSummary:
-        """Say what concentrations of a model mean under its label schema."""
-        return summarise(concentrations, self.metadata(name).schema_of_votes)
+    def summarise(self, name: str, raw: NDArray[np.float32]) -> VoteSummary | ValueSummary:
+        """Say what the `Answers.raw` of a model mean for its questions or targets."""
+        said = self.metadata(name).answers
+        return summarise_values(raw, said) if isinstance(said, Targets) else summarise(raw, said)
 
     def propose(
         self, name: str, items: Iterable[Item], workflow: Workflow, match: LabelMatch
     ) -> Iterator[Proposed]:
         """Predict subjects and make proposals of the predictions; every item needs a subject id."""
         card = self.metadata(name)
+        card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
         for look, prediction in self._predict(card, items, outline=True):
             proposal = None
             if prediction.error is None:
@@ -210,7 +215,7 @@ class DataPlane:
     def _predict(
         self, card: ModelCard, items: Iterable[Item], *, outline: bool
     ) -> Iterator[tuple[_Look, Prediction]]:
-        card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
+        card.answers  # noqa: B018 - refuses a model of another kind before any work
         todo = iter(items)
         first = list(islice(todo, 2))
         if len(first) < 2:
@@ -250,12 +255,15 @@ class DataPlane:
     def _run_graph(
         self, card: ModelCard, looks: Sequence[_Look]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.bool_]]:
-        """Return concentrations, embeddings and whether each is sound, of the decoded looks.
+        """Return raw answers, embeddings and whether each is sound, of the decoded looks.
 
         The card's calibration is applied here, so that every door and every format shows it.
         """
         stack = [look.prepared for look in looks if look.prepared is not None]
         outputs = self._runtimes[card.name].run(np.stack(stack)) if stack else {}
+        if card.targets:
+            values = outputs.get(MAIN_OUTPUT[card.kind], np.zeros((0, 1, 1, 2), dtype=np.float32))
+            return values, outputs.get("embedding"), sound_values(values)
         alphas = outputs.get("concentrations", np.zeros((0, 1, 1), dtype=np.float32))
         sound = np.isfinite(alphas).all((1, 2)) & (alphas > 0).all((1, 2))
         if card.calibration and sound.any():
@@ -264,8 +272,8 @@ class DataPlane:
         return alphas, outputs.get("embedding"), sound
 
     def _run(self, card: ModelCard, looks: Sequence[_Look]) -> Iterator[tuple[_Look, Prediction]]:
-        alphas, embeddings, sound = self._run_graph(card, looks)
-        summary = self.summarise(card.name, alphas[sound]) if sound.any() else None
+        raw, embeddings, sound = self._run_graph(card, looks)
+        summary = self.summarise(card.name, raw[sound]) if sound.any() else None
         place = np.cumsum(sound) - 1
         row = -1
         for look in looks:
@@ -286,10 +294,9 @@ class DataPlane:
                 continue
             i = int(place[row])
             prediction = named(
-                fractions=summary.fractions[i],
+                **summary.of(i),
                 lower90=summary.lower90[i],
                 upper90=summary.upper90[i],
-                asked=summary.asked[i],
                 uncertainty=float(summary.uncertainty[i]),
                 embedding=None if embeddings is None else embeddings[row],
             )

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 
 from zooassist_plugin.errors import BadInput
-from zooassist_plugin.label_schema import LabelSchema
 from zooassist_training.datasets import LabelledImages
 from zooassist_training.fit_options import FitOptions
-from zooassist_training.networks import VotesNetwork
+from zooassist_training.networks import HeadedNetwork
+from zooassist_training.objectives import Taught
 
 BEST, LAST, DONE = "best.ckpt", "last.ckpt", "done.pt"
 HISTORY, IDENTITY = "zooassist-history", "zooassist-identity"
@@ -25,8 +25,8 @@ FREE_TO_CHANGE = ("threads", "devices", "strategy")
 
 
 def identity_of(
-    network: VotesNetwork,
-    schema: LabelSchema,
+    network: HeadedNetwork,
+    taught: Taught,
     training: LabelledImages,
     options: FitOptions,
 ) -> dict[str, str]:
@@ -34,22 +34,22 @@ def identity_of(
 
     Parameters
     ----------
-    network : VotesNetwork
+    network : HeadedNetwork
         Before its first step: the weights it begins with say which model it goes on from.
     """
-    said = {"label columns": ", ".join(schema.columns)}
+    said = {"label columns": ", ".join(taught.columns)}
     said |= {f"network: {name}": str(value) for name, value in network.spec.to_json().items()}
     fit = {name: x for name, x in asdict(options).items() if name not in FREE_TO_CHANGE}
     said |= {f"option {name}": str(value) for name, value in fit.items()}
     votes = hashlib.sha256(training.subject_ids.tobytes())
-    for array in (training.counts, training.weights):
+    for array in (training.labels, training.weights):
         votes.update(array.tobytes())
     said["weights to begin with"] = f"digest {_digest_of(network)}"
     said["images and votes"] = f"{len(training)} images, digest {votes.hexdigest()[:12]}"
     return said
 
 
-def _digest_of(network: VotesNetwork) -> str:
+def _digest_of(network: HeadedNetwork) -> str:
     digest = hashlib.sha256()
     for name, value in network.state_dict().items():
         digest.update(name.encode())

@@ -18,7 +18,7 @@ from zooassist_loop.propose.selection import Tally, read_selection, read_subject
 from zooassist_plugin.caesar import Caesar
 from zooassist_plugin.enable.run import Wanted, check, read_situation
 from zooassist_plugin.enable.situation import Situation
-from zooassist_plugin.enable.workflow_rules import label_match
+from zooassist_plugin.enable.workflow_rules import TOOLS_OF_KIND, label_match
 from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.extracts_csv import CsvHost
 from zooassist_plugin.label_match import LabelMatch
@@ -114,6 +114,22 @@ class Sides:
     caesar: Caesar
     ledger: Ledger
     host: CsvHost
+
+
+def check_proposes(card: ModelCard) -> None:
+    """Refuse a model whose answers no proposal can be made of; asked before anybody is called.
+
+    Raises
+    ------
+    BadInput
+        For kinds that no drawing tool shows, such as `values`.
+    """
+    if not TOOLS_OF_KIND[card.kind]:
+        raise BadInput(
+            f"model {card.name}: expected a model whose answers volunteers can be shown as marks, "
+            f"got kind {card.kind!r}, which proposes nothing; predict into a table with "
+            "`zooassist predict`, or choose another model"
+        )
 
 
 def ready_situation(sides: Sides, wanted: Wanted) -> Situation:
