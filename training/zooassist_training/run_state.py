@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from zooassist_plugin.errors import BadInput
 from zooassist_training.datasets import LabelledImages
@@ -38,18 +39,26 @@ def identity_of(
         Before its first step: the weights it begins with say which model it goes on from.
     """
     said = {"label columns": ", ".join(taught.columns)}
-    said |= {f"network: {name}": str(value) for name, value in network.spec.to_json().items()}
-    fit = {name: x for name, x in asdict(options).items() if name not in FREE_TO_CHANGE}
-    said |= {f"option {name}": str(value) for name, value in fit.items()}
+    said |= network_identity(network, network.spec.to_json(), options)
     votes = hashlib.sha256(training.subject_ids.tobytes())
     for array in (training.labels, training.weights):
         votes.update(array.tobytes())
-    said["weights to begin with"] = f"digest {_digest_of(network)}"
     said["images and votes"] = f"{len(training)} images, digest {votes.hexdigest()[:12]}"
     return said
 
 
-def _digest_of(network: HeadedNetwork) -> str:
+def network_identity(
+    network: nn.Module, spec: Mapping[str, Any], options: FitOptions
+) -> dict[str, str]:
+    """Say which network a run begins with and how it learns, as `identity_of` does."""
+    said = {f"network: {name}": str(value) for name, value in spec.items()}
+    fit = {name: x for name, x in asdict(options).items() if name not in FREE_TO_CHANGE}
+    said |= {f"option {name}": str(value) for name, value in fit.items()}
+    said["weights to begin with"] = f"digest {_digest_of(network)}"
+    return said
+
+
+def _digest_of(network: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, value in network.state_dict().items():
         digest.update(name.encode())
