@@ -125,7 +125,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--images", type=int, default=0, help="Training galaxies; 0 for all.")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", default="32", choices=["32", "bf16"])
     parser.add_argument("--no-record", action="store_true", help="Print only.")
     asked = parser.parse_args()

@@ -229,7 +229,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=12, help="With all galaxies.")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", default="32", choices=["32", "bf16"])
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"))
     parser.add_argument("--no-record", action="store_true", help="Print, and draw into --work.")

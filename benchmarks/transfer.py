@@ -191,7 +191,7 @@ def main() -> int:
     parser.add_argument("--pretrain-epochs", type=int, default=4)
     parser.add_argument("--pretrain-images", type=int, default=0, help="0 for all.")
     parser.add_argument("--no-imagenet", action="store_true", help="Do not ask a hub.")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", default="32", choices=["32", "bf16"])
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"))
     parser.add_argument("--no-record", action="store_true", help="Print, and draw into --work.")
