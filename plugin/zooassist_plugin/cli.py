@@ -56,6 +56,8 @@ ROOMS = (
 EXTRAS = {
     "astropy": "fits",
     "h5py": "hdf5",
+    "nibabel": "volumes",
+    "tifffile": "volumes",
     "flask": "serve",
     "waitress": "serve",
     "werkzeug": "serve",
@@ -151,6 +153,8 @@ def cli(debug: bool) -> None:
     logging.getLogger("urllib3.connectionpool").setLevel(
         logging.WARNING if debug else logging.ERROR
     )
+    # It tells of damaged files beside the error that we say in one line.
+    logging.getLogger("tifffile").setLevel(logging.WARNING if debug else logging.CRITICAL)
 
 
 def explain_os_error(error: OSError) -> str | None:
