@@ -25,7 +25,7 @@ def open_nifti(path: Path) -> Stack:
 
     try:
         # The file stays open: going forward through a compressed one then unpacks it once.
-        volume = nibabel.load(path, keep_file_open=True)
+        volume: Any = nibabel.load(path, keep_file_open=True)
     except (ImageFileError, OSError, ValueError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from error
     shape = tuple(int(side) for side in volume.shape)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.stacks.stack import Plane, Stack
 
-SUFFIXES: Final = {".png": PngImageFile, ".tif": TiffImageFile, ".tiff": TiffImageFile}
+SUFFIXES: Final[dict[str, Callable[[Path], ImageFile]]] = {
+    ".png": PngImageFile,
+    ".tif": TiffImageFile,
+    ".tiff": TiffImageFile,
+}
 # Pillow's mode -> numbers of a pixel. Palette pictures count by their indices.
-MODES: Final = {
+MODES: Final[dict[str, np.dtype[Any]]] = {
     "1": np.dtype(np.uint8),
     "L": np.dtype(np.uint8),
     "P": np.dtype(np.uint8),
