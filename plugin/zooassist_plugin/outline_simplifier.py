@@ -89,7 +89,6 @@ class _Collapse:
     c: int
     place: Vertex
     moved: float
-    deviation: float
 
 
 class _Collapsing:
@@ -124,8 +123,10 @@ class _Collapsing:
             _, _, age_b, age_c, best = entry
             if not self._is_current(best, age_b, age_c):
                 continue
-            costs = best.moved if best.deviation >= HALF_PIXEL else 0.0
-            within = best.deviation <= tolerance and spent + costs <= allowed
+            # Asked only now: most of what is queued is overtaken before its turn.
+            off = self._deviation(best)
+            costs = best.moved if off >= HALF_PIXEL else 0.0
+            within = off <= tolerance and spent + costs <= allowed
             if self._left <= most and not within:
                 continue
             if self._careful and self._crosses(best):
@@ -133,7 +134,7 @@ class _Collapsing:
                 continue
             self._apply(best)
             moved, spent = moved + best.moved, spent + costs
-            deviation = max(deviation, best.deviation)
+            deviation = max(deviation, off)
             # What crossed something may have become free.
             for each in refused:
                 heapq.heappush(self._queue, each)
@@ -167,26 +168,22 @@ class _Collapsing:
         if found is None:
             return
         moved, place = found
-        # Far spikes come from sides that are almost parallel.
-        spike = min(
-            _to_segment(place, pa, pb), _to_segment(place, pb, pc), _to_segment(place, pc, pd)
-        )
-        deviation = max(spike, self._deviation(first, last, (pa, place, pd)))
-        best = _Collapse(b, c, place, moved, deviation)
+        best = _Collapse(b, c, place, moved)
         heapq.heappush(self._queue, (moved, b, self._age[b], self._age[c], best))
 
-    def _deviation(self, first: int, last: int, path: tuple[Vertex, Vertex, Vertex]) -> float:
+    def _deviation(self, best: _Collapse) -> float:
         """Largest distance of the given vertices between two kept ones from the new path."""
+        first, last = self._before[best.b], self._after[best.c]
+        pa, pb, pc, pd = (self._place[i] for i in (first, best.b, best.c, last))
+        place = best.place
+        # Far spikes come from sides that are almost parallel.
+        worst = min(_to_segment(place, *edge) for edge in ((pa, pb), (pb, pc), (pc, pd)))
         count = len(self._given)
-        at, end = self._origin[first], self._origin[last]
-        worst = 0.0
+        at, end = (self._origin[first] + 1) % count, self._origin[last]
         while at != end:
-            at = (at + 1) % count
-            if at == end:
-                break
             point = self._given[at]
-            near = min(_to_segment(point, path[0], path[1]), _to_segment(point, path[1], path[2]))
-            worst = max(worst, near)
+            worst = max(worst, min(_to_segment(point, pa, place), _to_segment(point, place, pd)))
+            at = (at + 1) % count
         return worst
 
     def _apply(self, best: _Collapse) -> None:

@@ -88,7 +88,12 @@ def pixels_to_parts(pixels: NDArray[np.bool_]) -> list[Part]:
 
 def _rings(pixels: NDArray[np.bool_]) -> list[Ring]:
     """Return outer outlines, the largest first, then holes, which run the other way round."""
-    ways = _edges(pixels)
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    if not len(rows):
+        return []
+    # A small object in a large picture costs what the object costs.
+    top, left = int(rows[0]), int(columns[0])
+    ways = _edges(pixels[top : rows[-1] + 1, left : columns[-1] + 1], (left, top))
     rings = []
     # In reading order a ring is met first at its topmost left corner, where no two ways cross.
     for start in sorted(ways, key=lambda corner: (corner[1], corner[0])):
@@ -114,8 +119,11 @@ def _holds(ring: Ring, place: tuple[float, float]) -> bool:
     return cuts % 2 == 1
 
 
-def _edges(pixels: NDArray[np.bool_]) -> dict[Corner, list[Corner]]:
-    """Return corner -> next corners, with the inside on the right hand."""
+def _edges(pixels: NDArray[np.bool_], corner: Corner) -> dict[Corner, list[Corner]]:
+    """Return corner -> next corners, with the inside on the right hand.
+
+    `corner` is where the pixels lie in the picture, as x and y.
+    """
     padded = np.pad(pixels, 1)
     inside = padded[1:-1, 1:-1]
     ways: dict[Corner, list[Corner]] = defaultdict(list)
@@ -126,7 +134,7 @@ def _edges(pixels: NDArray[np.bool_]) -> dict[Corner, list[Corner]]:
         (padded[2:, 1:-1], (1, 1), (0, 1)),
         (padded[1:-1, :-2], (0, 1), (0, 0)),
     ):
-        for y, x in np.argwhere(inside & ~neighbour).tolist():
+        for y, x in (np.argwhere(inside & ~neighbour) + corner[::-1]).tolist():
             ways[x + x0, y + y0].append((x + x1, y + y1))
     return ways
 

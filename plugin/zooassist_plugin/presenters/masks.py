@@ -68,7 +68,7 @@ def tool_of(label: str, workflow: Workflow) -> MaskTool:
         for tool in task.tools
         if tool.type in OUTLINE_TOOLS
     ]
-    outlines = [(task, tool) for task, tool in candidates if not _hole_of(tool)]
+    outlines = [(task, tool) for task, tool in candidates if _hole_of(tool) is None]
     named = [each for each in outlines if label and _name(each[1]) == slug(label)]
     # A model of one class and a workflow of one tool can only mean each other.
     chosen = named or outlines
