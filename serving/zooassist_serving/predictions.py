@@ -30,6 +30,9 @@ class Prediction:
     asked : array of shape (questions,)
     uncertainty : float or None
         See `zooassist_serving.vote_summary.uncertainty`.
+    mask : str or None
+        Of a model of kind `mask` (see `zooassist_plugin.proposed_masks`); then there are no
+        fractions, and `uncertainty` is that of the pixels.
     error : str or None
         Why this image failed; then the arrays are None.
     """
@@ -45,12 +48,15 @@ class Prediction:
     asked: Floats | None = None
     uncertainty: float | None = None
     embedding: NDArray[np.float32] | None = None
+    mask: str | None = None
     error: str | None = None
 
     def __post_init__(self) -> None:
         if self.image is None and self.subject_id is None:
             raise BadInput("a prediction needs an image name or a subject id, got neither")
         values = (self.fractions, self.lower90, self.upper90, self.asked, self.uncertainty)
+        if self.mask is not None:
+            values = (self.mask, self.uncertainty)
         if any((value is None) == (self.error is None) for value in values):
             raise BadInput(f"{self.item}: expected either all values or an error")
 
