@@ -34,6 +34,7 @@ DOORS: dict[str, Door] = {
     "propose": Door(
         "zooassist_loop.propose.command:propose", "Predict subjects and present the proposals."
     ),
+    "loop": Door("zooassist_loop.command:loop", "Choose what to ask, account for effort."),
     "export": Door("zooassist_exporters.command:export", "Classifications to training sets."),
     "train": Door("zooassist_training.command:train", "Training set to model folder."),
     "evaluate": Door(

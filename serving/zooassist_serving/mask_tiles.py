@@ -82,8 +82,8 @@ def mask_probabilities(graph: Graph, card: ModelCard, image: Rgb) -> Floats:
             _check(found, classes, side, card)
             total[:, top : top + side, left : left + side] += found[0] * ramp
             weights[top : top + side, left : left + side] += ramp
-    blended: Floats = (total / weights)[:, :height, :width]
-    return blended
+    total /= weights
+    return total[:, :height, :width]
 
 
 def tile_side(card: ModelCard) -> int:
@@ -113,8 +113,9 @@ def _starts(length: int, side: int) -> list[int]:
 def _ramp(side: int) -> Floats:
     """Weights of a tile's pixels, 1 in the middle and small, but not 0, at the border."""
     line = np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)) / (side * OVERLAP)
-    line = np.minimum(line, 1.0).astype(np.float32)
-    return np.outer(line, line)
+    rising: Floats = np.minimum(line, 1.0).astype(np.float32)
+    ramp: Floats = rising[:, None] * rising[None, :]
+    return ramp
 
 
 def _check(found: Floats, classes: int, side: int, card: ModelCard) -> None:

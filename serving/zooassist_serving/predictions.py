@@ -54,9 +54,10 @@ class Prediction:
     def __post_init__(self) -> None:
         if self.image is None and self.subject_id is None:
             raise BadInput("a prediction needs an image name or a subject id, got neither")
-        values = (self.fractions, self.lower90, self.upper90, self.asked, self.uncertainty)
+        values: tuple[object, ...] = (self.fractions, self.lower90, self.upper90, self.asked)
         if self.mask is not None:
-            values = (self.mask, self.uncertainty)
+            values = (self.mask,)
+        values = (*values, self.uncertainty)
         if any((value is None) == (self.error is None) for value in values):
             raise BadInput(f"{self.item}: expected either all values or an error")
 

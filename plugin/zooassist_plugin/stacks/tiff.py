@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import Any, Final
@@ -81,6 +82,7 @@ class _Pages:
     def __init__(self, path: Path, file: Any, series: Any, shape: tuple[int, int, int]) -> None:  # noqa: ANN401
         self._path, self._file, self._series = path, file, series
         self._mapped: Plane | None = None
+        self._shape = shape[1:]
         # ImageJ writes one page and the rest of the numbers behind it: such a file, like every
         # uncompressed one in a row, is looked at in place.
         if series.dataoffset is not None and len(series.pages) != shape[0]:
@@ -94,9 +96,11 @@ class _Pages:
             plane = np.array(self._mapped[at])
             return plane.astype(plane.dtype.newbyteorder("="))
         try:
-            return np.asarray(self._series.pages[at].asarray()).squeeze()
+            page = np.asarray(self._series.pages[at].asarray())
         except (tifffile.TiffFileError, ValueError, OSError, IndexError, RuntimeError) as error:
             raise _damaged(self._path, error) from error
+        # Axes of length 1 come and go in pages; a page of another size is told by `Stack`.
+        return page.reshape(self._shape) if page.size == math.prod(self._shape) else page
 
     def close(self) -> None:
         self._mapped = None

@@ -81,6 +81,15 @@ def test_palette_pictures_count_by_index_and_two_valued_ones_by_0_and_1(tmp_path
         assert (stack.read(0) == (VOLUME[0] > 100)).all()
 
 
+@pytest.mark.parametrize("shape", [(3, 1, 4), (1, 5, 6), (1, 1, 1), (1, 1, 4)])
+@pytest.mark.parametrize("writer", ["tiff", "packed tiff", "nifti", "folder of png"])
+def test_sides_of_one_pixel_stay(shape, writer, tmp_path):
+    volume = VOLUME.ravel()[: int(np.prod(shape))].reshape(shape)
+    with open_stack(WRITERS[writer](tmp_path, volume)) as stack:
+        assert stack.shape == shape
+        assert (np.stack(list(stack.planes())) == volume).all()
+
+
 def test_spacing_is_that_of_the_file(tmp_path):
     with open_stack(write_nifti(tmp_path / "v.nii", VOLUME, (4.0, 0.7, 0.5))) as stack:
         assert stack.spacing == pytest.approx((4.0, 0.7, 0.5))
