@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zooassist_loop.effort_command import effort
 from zooassist_loop.slices_command import slices
 
 
@@ -13,3 +14,4 @@ def loop() -> None:
 
 
 loop.add_command(slices)
+loop.add_command(effort)

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from zooassist_loop.effort_simulation import SliceCost, slice_cost
 from zooassist_loop.slice_table import SliceTable, count_row
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.stacks.stack import Stack, size_text
@@ -82,6 +83,7 @@ def volume_features(
     names = [*ALWAYS, *(WITH_REALNESS if realness else ()), *(WITH_ENSEMBLE if members else ())]
     features: dict[str, list[float]] = {each: [] for each in names}
     counts: list[tuple[int, int, int, int]] = []
+    costs: list[SliceCost] = []
     before: Bools | None = None
     overlaps: list[float] = []  # of slice z with z - 1, from the second on
     for at in range(len(probabilities)):
@@ -103,13 +105,16 @@ def volume_features(
             said = np.stack([plane, *(read_probability(each, at) for each in members)])
             features["disagreement"].append(float(said.var(axis=0).sum(dtype=np.float64)))
         if truth is not None:
-            counts.append(count_row(count(mask, truth.read_labels(at) != 0)))
+            right = truth.read_labels(at) != 0
+            counts.append(count_row(count(mask, right)))
+            costs.append(slice_cost(mask, right))
     features["inconsistency"] = _inconsistency(overlaps, len(probabilities))
     return SliceTable(
         np.full(len(probabilities), name),
         np.arange(len(probabilities)),
         {each: np.array(features[each], dtype=np.float64) for each in names},
         np.array(counts, dtype=np.int64) if truth is not None else None,
+        np.array(costs, dtype=np.float64) if truth is not None else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def _corrected_pixels(counts: Ints, sent: Bools, groups: Ints) -> Parts:
     return Parts(_sums(2.0 * both, groups), _sums(2.0 * both + wrong, groups))
 
 
-def _sums(values: Floats, groups: Ints) -> Floats:
+def _sums(values: NDArray[np.floating[Any]], groups: Ints) -> Floats:
     """Add values of shape (thresholds, slices) by group."""
     out = np.zeros((int(groups.max()) + 1, len(values)))
     np.add.at(out, groups, values.T)

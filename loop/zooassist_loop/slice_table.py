@@ -29,18 +29,20 @@ class SliceTable:
     counts : array of int, shape (slices, 4), or None
         Pixels that are predicted and true, predicted only, true only, neither. None where there is
         no truth.
+    costs : array of shape (slices, 3), or None
+        Pixels of contour, see `effort_simulation.SliceCost`; beside `counts`.
     """
 
     volumes: NDArray[np.str_]
     places: Ints
     features: Mapping[str, Floats]
     counts: Ints | None = None
+    costs: Floats | None = None
 
     def __post_init__(self) -> None:
         count = len(self.volumes)
         shapes = [len(self.places), *(len(each) for each in self.features.values())]
-        if self.counts is not None:
-            shapes.append(len(self.counts))
+        shapes += [len(each) for each in (self.counts, self.costs) if each is not None]
         if any(length != count for length in shapes):
             raise BadInput(f"slices: expected {count} of everything, got {shapes}")
         for name, values in self.features.items():
@@ -79,6 +81,7 @@ class SliceTable:
             self.places[chosen],
             {name: values[chosen] for name, values in self.features.items()},
             None if self.counts is None else self.counts[chosen],
+            None if self.costs is None else self.costs[chosen],
         )
 
 
@@ -100,6 +103,7 @@ def joined(tables: Sequence[SliceTable]) -> SliceTable:
                 f"others, got {', '.join(table.features)}"
             )
     counts = [table.counts for table in tables if table.counts is not None]
+    costs = [table.costs for table in tables if table.costs is not None]
     if counts and len(counts) != len(tables):
         raise BadInput("slices: expected the truth of all volumes or of none")
     return SliceTable(
@@ -107,6 +111,7 @@ def joined(tables: Sequence[SliceTable]) -> SliceTable:
         np.concatenate([table.places for table in tables]),
         {name: np.concatenate([table.features[name] for table in tables]) for name in names},
         np.concatenate(counts) if counts else None,
+        np.concatenate(costs) if len(costs) == len(tables) else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from zooassist_loop.effort_simulation import Pace, SimulatedEffort, simulate_effort
 from zooassist_loop.slice_learning import LEARNED, fit_score, held_out_scores
 from zooassist_loop.slice_risk import (
     RiskCurve,
@@ -65,12 +66,15 @@ class Calibration:
     ----------
     needed : float
         Smallest share to send so that corrected volumes reach the target.
+    effort : SimulatedEffort or None
+        Of perfect people who correct what is over the threshold; None where contours are not known.
     """
 
     scorer: str
     curve: RiskCurve
     threshold: Threshold
     needed: float
+    effort: SimulatedEffort | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +103,11 @@ class SliceChoice:
 
 
 def calibrate_scorer(
-    scorer: str, slices: SliceTable, rule: SliceRule, random: np.random.Generator
+    scorer: str,
+    slices: SliceTable,
+    rule: SliceRule,
+    random: np.random.Generator,
+    pace: Pace | None = None,
 ) -> Calibration:
     """Choose a scorer's threshold on slices with truth.
 
@@ -116,15 +124,20 @@ def calibrate_scorer(
         draws=rule.draws,
     )
     needed = needed_share(slices, scores, rule.target)
-    return Calibration(scorer, curve, choose_threshold(curve, rule.target), needed)
+    threshold = choose_threshold(curve, rule.target)
+    effort = None
+    if slices.costs is not None:
+        effort = simulate_effort(slices.costs, scores >= threshold.score, pace)
+    return Calibration(scorer, curve, threshold, needed, effort)
 
 
 def compare_scorers(
-    slices: SliceTable, rule: SliceRule, random: np.random.Generator
+    slices: SliceTable, rule: SliceRule, random: np.random.Generator, pace: Pace | None = None
 ) -> list[Calibration]:
     """Calibrate every scorer that the slices have a feature for, and the oracle."""
     return [
-        calibrate_scorer(name, slices, rule, random) for name in (*usable_scorers(slices), ORACLE)
+        calibrate_scorer(name, slices, rule, random, pace)
+        for name in (*usable_scorers(slices), ORACLE)
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from zooassist_loop.effort_simulation import Pace
 from zooassist_loop.slice_features import volume_features
 from zooassist_loop.slice_learning import LEARNED
 from zooassist_loop.slice_risk import QUALITIES
@@ -92,6 +93,15 @@ Example:
     show_default=True,
     help="Share of the other slices that people see all the same, at random.",
 )
+@click.option(
+    "--pace",
+    nargs=2,
+    type=float,
+    default=(5.0, 0.05),
+    show_default=True,
+    metavar="LOOK PER_PIXEL",
+    help="Assumed seconds to look at a slice, and per pixel of contour drawn or erased.",
+)
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Of the mask.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
 @click.option(
@@ -113,6 +123,7 @@ def slices(
     quality: str,
     confidence: float,
     audit: float,
+    pace: tuple[float, float],
     threshold: float,
     seed: int,
     out: Path,
@@ -126,7 +137,7 @@ def slices(
     rule = SliceRule(scorer, target, quality, confidence, audit)
     calibration, pool, problems = _read(predicted, truth, realness, members, threshold)
     random = np.random.default_rng(seed)
-    compared = compare_scorers(calibration, rule, random)
+    compared = compare_scorers(calibration, rule, random, Pace(*pace))
     volumes = len(np.unique(calibration.volumes))
     click.echo(
         f"{len(calibration)} slices of {volumes} volumes with truth; {rule.quality} Dice of at "

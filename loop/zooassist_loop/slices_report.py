@@ -38,11 +38,13 @@ target {{ "%.3f"|format(rule.target) }} with a probability of
 {{ picture }}
 <p>Share of slices that is sent, and the quality of what is left (line; the dotted line of the
 chosen scorer is its bound).</p>
-<table><tr><th>scorer<th>share to send<th>quality<th>bound<th>share until corrected
-volumes reach the target</tr>
+<table><tr><th>scorer<th>share to send<th>quality<th>bound<th>contour redrawn<th>time<th>share until
+corrected volumes reach the target</tr>
 {% for each in calibrations %}<tr{% if each.scorer == rule.scorer %} class="chosen"{% endif %}>
 <td>{{ each.scorer }}<td>{{ "%.1f"|format(100 * each.threshold.share) }} %
 <td>{{ "%.4f"|format(each.threshold.quality) }}<td>{{ "%.4f"|format(each.threshold.lower) }}
+{% if each.effort %}<td>{{ "%.1f"|format(100 * each.effort.contour_share) }} %
+<td>{{ "%.1f"|format(100 * each.effort.time_share) }} %{% else %}<td><td>{% endif %}
 <td>{{ "%.1f"|format(100 * each.needed) }} %</tr>{% endfor %}</table>
 {% if choice %}<h2>The pool</h2>
 <p>Of {{ choice.slices|length }} slices {{ sent }} go to people for their score and {{ audit }} at
@@ -53,13 +55,17 @@ random: {{ "%.1f"|format(100 * choice.effort) }} % of the effort of sending all.
 def comparison_lines(calibrations: Sequence[Calibration], rule: SliceRule) -> list[str]:
     """Return the scorers' figures for a terminal."""
     lines = [
-        f"  {'scorer':16} {'send':>7} {'quality':>8} {'bound':>8} {'until volumes reach it':>23}"
+        f"  {'scorer':16} {'send':>7} {'quality':>8} {'bound':>8} {'contour':>8} {'time':>7} "
+        f"{'until volumes reach it':>23}"
     ]
     for each in calibrations:
         mark = "*" if each.scorer == rule.scorer else " "
+        contour, time = "-", "-"
+        if each.effort is not None:
+            contour, time = f"{each.effort.contour_share:.1%}", f"{each.effort.time_share:.1%}"
         lines.append(
             f"{mark} {each.scorer:16} {each.threshold.share:7.1%} {each.threshold.quality:8.4f} "
-            f"{each.threshold.lower:8.4f} {each.needed:23.1%}"
+            f"{each.threshold.lower:8.4f} {contour:>8} {time:>7} {each.needed:23.1%}"
         )
     return lines
 
@@ -110,6 +116,13 @@ def write_figures(
                 "quality": each.threshold.quality,
                 "lower": each.threshold.lower,
                 "share_until_volumes_reach_target": each.needed,
+                "effort": None
+                if each.effort is None
+                else {
+                    "slices": each.effort.slices.share,
+                    "contour": each.effort.contour_share,
+                    "time": each.effort.time_share,
+                },
                 "curve": {
                     "shares": each.curve.shares.tolist(),
                     "qualities": each.curve.qualities.tolist(),

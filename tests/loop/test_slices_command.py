@@ -66,10 +66,23 @@ def test_slices_are_chosen_printed_and_pictured(volumes, monkeypatch, capsys):
     counted = sum(row["decision"] == "audit" for row in rows)
     assert content["pool"]["audit"] == counted > 0
     assert content["scorers"]["learned"]["share"] <= content["scorers"]["random"]["share"]
+    efforts = [each["effort"] for each in content["scorers"].values()]
+    assert all(0 <= each["contour"] <= each["slices"] <= 1 for each in efforts)
+    assert all(0 <= each["time"] < 1 for each in efforts)
     page = (volumes / "out" / "slices.html").read_text()
     assert page.count("<polyline") == len(content["scorers"]) + 1
     assert "http://" not in page
     assert "nan" not in page
+
+
+def test_slow_drawing_makes_proposals_worth_more(volumes, monkeypatch):
+    times = []
+    for per_pixel in (0.01, 1.0):
+        pace = ("--pace", 5, per_pixel)
+        assert run(monkeypatch, *options(volumes), "--scorer", "entropy", *pace) == 0
+        content = json.loads((volumes / "out" / "slices.json").read_text())
+        times.append(content["scorers"]["entropy"]["effort"]["time"])
+    assert times[1] < times[0]
 
 
 def test_the_same_seed_chooses_the_same(volumes, monkeypatch):

@@ -50,13 +50,31 @@ def hd95(
         return 0.0
     if not (predicted[box].any() and truth[box].any()):
         return math.inf
-    step = tuple(float(each) for each in spacing)
-    ours, our_sizes = _surface(predicted[box], step)
-    theirs, their_sizes = _surface(truth[box], step)
     return max(
-        _at_percentile(_distances(ours, theirs, step), our_sizes[ours], percent),
-        _at_percentile(_distances(theirs, ours, step), their_sizes[theirs], percent),
+        _at_percentile(*surface_distances(predicted[box], truth[box], spacing), percent),
+        _at_percentile(*surface_distances(truth[box], predicted[box], spacing), percent),
     )
+
+
+def surface_distances(start: Bools, goal: Bools, spacing: Sequence[float]) -> tuple[Floats, Floats]:
+    """Return how far each surface element of one mask lies from the surface of another.
+
+    Parameters
+    ----------
+    start, goal : arrays of bool, one shape of 2 or 3 dimensions
+
+    Returns
+    -------
+    distances, sizes : arrays of shape (elements,)
+        In the unit of `spacing` (infinite where `goal` is empty), and each element's length or
+        area.
+    """
+    step = tuple(float(each) for each in spacing)
+    ours, our_sizes = _surface(start, step)
+    theirs, _ = _surface(goal, step)
+    if not theirs.any():
+        return np.full(int(ours.sum()), math.inf), our_sizes[ours]
+    return _distances(ours, theirs, step), our_sizes[ours]
 
 
 def check_spacing(spacing: Sequence[float], dimensions: int) -> None:
