@@ -149,7 +149,9 @@ class ModelCard(_Record):
     sha256 : str
         Of the file ``model.onnx``.
     thresholds : mapping
-        Per label column or question; what they mean is said by the training recipe.
+        Per label column or question; what they mean is said by the training recipe. Of models of
+        kind `mask`: class -> probability from which a pixel belongs to it, in the order of the
+        output's channels.
     calibration : Calibration
         How the graph's concentrations are corrected; of models of kind `votes`.
     training_set, training_sets : TrainingSetReference, tuple of them

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,13 @@ from zooassist_plugin.errors import BadInput, ZooassistError
 from zooassist_plugin.label_match import LabelMatch
 from zooassist_plugin.model_card import MAIN_OUTPUT, ModelCard, Preprocessing
 from zooassist_plugin.proposals import Proposal
+from zooassist_plugin.proposed_masks import masks_to_text
 from zooassist_plugin.shapes import Ellipse
 from zooassist_plugin.targets import Targets
 from zooassist_plugin.workflow import Workflow
 from zooassist_serving.calibration import calibrate
+from zooassist_serving.mask_proposer import FrameMask, propose_mask, read_probabilities
+from zooassist_serving.mask_tiles import mask_classes, mask_probabilities
 from zooassist_serving.model_folder import ModelFolder
 from zooassist_serving.outline import outline_ellipse
 from zooassist_serving.predictions import Prediction
@@ -52,11 +55,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Proposed:
-    """A prediction with the proposal made of it; `size` is (width, height) of the image."""
+    """A prediction with the proposal made of it.
+
+    Attributes
+    ----------
+    sizes : tuple of ((int, int) or None)
+        Width and height of each frame, as far as it was looked at.
+    """
 
     prediction: Prediction
     proposal: Proposal | None
-    size: tuple[int, int] | None
+    sizes: tuple[tuple[int, int] | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -203,14 +212,55 @@ class DataPlane:
     def propose(
         self, name: str, items: Iterable[Item], workflow: Workflow, match: LabelMatch
     ) -> Iterator[Proposed]:
-        """Predict subjects and make proposals of the predictions; every item needs a subject id."""
+        """Predict subjects and make proposals of the predictions; every item needs a subject id.
+
+        A model of kind `mask` looks at several frames of a subject, whose items follow each other
+        and become one proposal; a subject of which a frame fails has none.
+        """
         card = self.metadata(name)
+        if card.kind == "mask":
+            yield from self._propose_masks(card, items, workflow)
+            return
         card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
         for look, prediction in self._predict(card, items, outline=True):
             proposal = None
             if prediction.error is None:
                 proposal = propose_answers(prediction, card, workflow, match, outline=look.outline)
-            yield Proposed(prediction, proposal, look.size)
+            sizes = (*[None] * prediction.frame, look.size)
+            yield Proposed(prediction, proposal, sizes)
+
+    def _propose_masks(
+        self, card: ModelCard, items: Iterable[Item], workflow: Workflow
+    ) -> Iterator[Proposed]:
+        """Outline the frames of each subject, one image at a time: masks are large."""
+        classes = mask_classes(card)
+        for (subject_id, name), subject in groupby(items, lambda i: (i.subject_id, i.name)):
+            looked: list[int] = []
+            frames: list[FrameMask] = []
+            sizes: dict[int, tuple[int, int]] = {}
+            error: str | None = None
+            for item in subject:
+                looked.append(item.frame)
+                try:
+                    image = self._decode(item, card.preprocessing)
+                    found = mask_probabilities(self._runtimes[card.name], card, image)
+                    frames.append(read_probabilities(found, classes, item.frame))
+                    sizes[item.frame] = (image.shape[1], image.shape[0])
+                except ZooassistError as problem:
+                    error = error or str(problem)
+            prediction = Prediction(
+                model=card.name,
+                model_version=card.version,
+                image=None if subject_id is not None else name,
+                subject_id=subject_id,
+                frame=looked[0],
+                error=error,
+                mask=None if error else masks_to_text(m for each in frames for m in each.masks),
+                uncertainty=None if error else float(np.mean([f.uncertainty for f in frames])),
+            )
+            proposal = None if error else propose_mask(prediction, frames, workflow)
+            in_order = tuple(sizes.get(frame) for frame in range(max(looked) + 1))
+            yield Proposed(prediction, proposal, in_order)
 
     def _predict(
         self, card: ModelCard, items: Iterable[Item], *, outline: bool
@@ -238,11 +288,7 @@ class DataPlane:
 
     def _look(self, item: Item, spec: Preprocessing, outline: bool) -> _Look:
         try:
-            data = item.data if isinstance(item.data, bytes) else item.data()
-            image = decode_image(data, self._max_pixels, spec.stretch)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            return _Look(item, error=f"cannot be read: {reason}; check that it is there")
+            image = self._decode(item, spec)
         except ZooassistError as error:
             return _Look(item, error=str(error))
         return _Look(
@@ -251,6 +297,14 @@ class DataPlane:
             size=(image.shape[1], image.shape[0]),
             outline=outline_ellipse(image) if outline else None,
         )
+
+    def _decode(self, item: Item, spec: Preprocessing) -> Rgb:
+        try:
+            data = item.data if isinstance(item.data, bytes) else item.data()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise BadInput(f"cannot be read: {reason}; check that it is there") from error
+        return decode_image(data, self._max_pixels, spec.stretch)
 
     def _run_graph(
         self, card: ModelCard, looks: Sequence[_Look]

@@ -39,6 +39,9 @@ class Prediction:
         Central 90 % interval of the fraction, or of the value.
     uncertainty : float or None
         See `vote_summary.uncertainty` and `value_summary.uncertainty`.
+    mask : str or None
+        Of a model of kind `mask` (see `zooassist_plugin.proposed_masks`); then there are no
+        fractions, and `uncertainty` is that of the pixels.
     error : str or None
         Why this image failed; then the arrays are None.
     """
@@ -56,6 +59,7 @@ class Prediction:
     deviations: Floats | None = None
     uncertainty: float | None = None
     embedding: NDArray[np.float32] | None = None
+    mask: str | None = None
     error: str | None = None
 
     def __post_init__(self) -> None:
@@ -63,7 +67,10 @@ class Prediction:
             raise BadInput("a prediction needs an image name or a subject id, got neither")
         votes, numbers = (self.fractions, self.asked), (self.means, self.deviations)
         own, others = (votes, numbers) if self.means is None else (numbers, votes)
-        values = (*own, self.lower90, self.upper90, self.uncertainty)
+        values: tuple[object, ...] = (*own, self.lower90, self.upper90)
+        if self.mask is not None:
+            values = (self.mask,)
+        values = (*values, self.uncertainty)
         if any((value is None) == (self.error is None) for value in values):
             raise BadInput(f"{self.item}: expected either all values or an error")
         if any(value is not None for value in others):

@@ -11,6 +11,7 @@ from zooassist_loop.connection_options import (
     host_options,
     map_option,
     open_sides,
+    presenter_for,
     presenter_option,
 )
 from zooassist_loop.propose.hosts import csv_host
@@ -77,7 +78,7 @@ def propose(
     workflow: int,
     subject_set: int,
     model: str,
-    presenter: str,
+    presenter: str | None,
     overrides: dict[str, str],
     batch: int,
     limit: int | None,
@@ -100,7 +101,7 @@ def propose(
     settings = load_settings()
     folder = load_model_folder(model)
     check_proposes(folder.card)
-    wanted = Wanted(workflow, folder.card, presenter, overrides)
+    wanted = Wanted(workflow, folder.card, presenter_for(presenter, folder.card), overrides)
     order = Order(wanted, subject_set, batch, limit, replace, sample, wait)
     host = csv_host(csv_argument or "local", settings, csv_base_url, csv_port)
     with open_sides(settings, host) as sides:

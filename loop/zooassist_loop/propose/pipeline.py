@@ -244,16 +244,19 @@ class _Run:
         """Yield what the model takes, with a window of files on their way."""
         window: deque[Item] = deque()
         for subject in subjects:
-            frame = next(
-                (i for i, at in enumerate(subject.locations) if at.mime.startswith("image/")), 0
-            )
             self._frames[subject.subject_id] = max(1, len(subject.locations))
-            file = pool.submit(self._fetch, subject, frame)
-            name = f"subject {subject.subject_id}"
-            window.append(Item(name, file.result, subject.subject_id, frame))
-            if len(window) > LOOKAHEAD:
-                yield window.popleft()
+            for frame in self._looked_at(subject):
+                file = pool.submit(self._fetch, subject, frame)
+                name = f"subject {subject.subject_id}"
+                window.append(Item(name, file.result, subject.subject_id, frame))
+                if len(window) > LOOKAHEAD:
+                    yield window.popleft()
         yield from window
+
+    def _looked_at(self, subject: Subject) -> Sequence[int]:
+        """Return the frames that the model sees: the first image, or all where it outlines."""
+        images = [i for i, at in enumerate(subject.locations) if at.mime.startswith("image/")]
+        return (images if self.order.card.kind == "mask" else images[:1]) or [0]
 
     def _fetch(self, subject: Subject, frame: int) -> bytes:
         name = f"subject {subject.subject_id}"
@@ -295,10 +298,9 @@ class _Run:
                 str(prediction.error),
                 "upload a whole image, or remove the subject",
             )
-        sizes = [None] * proposal.frame + [made.size]
         present = PRESENTERS[self.order.wanted.presenter]
         try:
-            presented = present(proposal, self.situation.workflow, frames=frames, sizes=sizes)
+            presented = present(proposal, self.situation.workflow, frames=frames, sizes=made.sizes)
         except Unpresentable as error:
             raise ItemFailed(
                 prediction.item,

@@ -1,16 +1,19 @@
-"""The command `zooassist evaluate`: figures, a page to look at, and a calibration."""
+"""The command `zooassist evaluate`: figures, a page to look at, a calibration; and masks."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.output_paths import check_folder_takes_files, check_output_file
 from zooassist_plugin.progress import progress
+from zooassist_training.evaluation.masks.command import NAMES, evaluate_masks, mask_options
 
 if TYPE_CHECKING:
     from zooassist_serving.model_folder import ModelFolder
@@ -37,15 +40,18 @@ class _Pair(click.ParamType[tuple[str, str]]):
 
 
 @click.command(
-    short_help="Measure a model on a training set.",
+    short_help="Measure a model on a training set, or predicted masks on true ones.",
     epilog="""\b
 Examples:
   zooassist evaluate galaxy-zoo training-set --out evaluation
   zooassist evaluate galaxy-zoo training-set --where natural_mix=1 --out report.html
-  zooassist evaluate models/first training-set --fit-calibration --out-model models/calibrated""",
+  zooassist evaluate models/first training-set --fit-calibration --out-model models/calibrated
+  zooassist evaluate --predicted masks --truth gold --metric dice --metric hd95
+  zooassist evaluate --predicted runs/a --truth brats --metric lesionwise --challenge MEN""",
 )
-@click.argument("model")
-@click.argument("training_set", type=click.Path(path_type=Path))
+@click.argument("model", required=False)
+@click.argument("training_set", required=False, type=click.Path(path_type=Path))
+@mask_options
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test", "all"]),
@@ -85,7 +91,15 @@ Examples:
 )
 @click.option("--overwrite", is_flag=True, help="Replace the model folder --out-model.")
 @click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: all cores.")
-def evaluate(out: Path, out_model: Path | None, overwrite: bool, **options: Any) -> None:  # noqa: ANN401 - see _votes
+@click.pass_context
+def evaluate(
+    context: click.Context,
+    /,
+    out: Path,
+    out_model: Path | None,
+    overwrite: bool,
+    **options: Any,  # noqa: ANN401 - see _votes
+) -> None:
     """Compare what MODEL predicts for TRAINING_SET with what its volunteers answered, or values.
 
     Writes a page to look at and every figure as JSON: accuracy per question (all, and confident
@@ -95,7 +109,20 @@ def evaluate(out: Path, out_model: Path | None, overwrite: bool, **options: Any)
     Questions are matched by their words. A model that `train votes --regress` made is held against
     the values in the subjects' metadata: errors, explained variance, coverage of intervals, and
     predicted against true. Exit code 1: some images could not be used, and are named.
+
+    With --predicted and --truth instead, masks of one name are compared (PNG, TIFF, NIfTI, folders
+    of slices), and every figure goes to mask-metrics.json.
     """
+    about_masks = {name: options.pop(name) for name in NAMES}
+    if about_masks["predicted"] is not None or about_masks["truth"] is not None:
+        _refuse_given(context, [name for name in options if name not in NAMES])
+        _end(evaluate_masks(about_masks, out))
+        return
+    _refuse_given(context, list(about_masks))
+    if options["model"] is None or options["training_set"] is None:
+        raise BadInput(
+            "evaluate: expected MODEL and TRAINING_SET, or --predicted and --truth with masks"
+        )
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if out_model is not None and not options["fit_calibration"]:
         raise BadInput("--out-model: expected --fit-calibration beside it, to have what to write")
@@ -108,6 +135,21 @@ def evaluate(out: Path, out_model: Path | None, overwrite: bool, **options: Any)
         problems = _values(page, figures, folder, **options)
     else:
         problems = _votes(page, figures, out_model, overwrite, **options).problems
+    _end(problems)
+
+
+def _refuse_given(context: click.Context, names: Sequence[str]) -> None:
+    """Refuse options that would be passed over; they are of the other kind of evaluation."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if parameter.name in names and given:
+            raise BadInput(
+                f"{parameter.opts[0]}: expected either a model and a training set with their "
+                "options, or --predicted and --truth with those of masks; leave it out"
+            )
+
+
+def _end(problems: Sequence[ItemFailed]) -> None:
     for problem in problems:
         click.echo(f"error: {problem}", err=True)
     if problems:
