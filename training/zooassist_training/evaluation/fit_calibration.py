@@ -32,7 +32,7 @@ FOLDS = 5
 # With fewer galaxies than this nothing is fitted.
 FEWEST = 25
 # A few dozen numbers need no more galaxies than this; more are thinned out evenly.
-MOST = 3000
+MOST = 1000
 # A linear map has many more.
 FEWEST_FOR_LINEAR = 100
 # Standard errors by which a richer way has to be better: two numbers for all questions are soon
