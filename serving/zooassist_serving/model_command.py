@@ -10,6 +10,7 @@ import numpy as np
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
 from zooassist_serving.calibration import calibrate
+from zooassist_serving.mask_tiles import tile_side
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_serving.vote_summary import summarise
@@ -51,7 +52,7 @@ def verify(model_argument: str) -> None:
     """Check MODEL's digest, contents and schema, and run it once."""
     folder = load_model_folder(model_argument)
     card = folder.card
-    side = card.preprocessing.size
+    side = tile_side(card)
     outputs = OnnxRuntime(folder.onnx_path, sha256=card.sha256).run(
         np.zeros((2, side, side, 3), dtype=np.uint8)
     )
