@@ -129,7 +129,7 @@ def _add(
     if not marks and made.seconds is not None and made.seconds < TOO_SHORT:
         found.left_out["submitted before the proposal can have appeared"] += 1
         return
-    for frame in sorted({mark.frame for mark in (*proposed, *marks)}):
+    for frame in sorted({m.frame for m in proposed} | {m.frame for m in marks}):
         size = made.size_of(frame)
         if size is None:
             found.left_out["the size of the frame is not known"] += 1
