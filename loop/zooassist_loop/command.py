@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zooassist_loop.audit_command import audit
 from zooassist_loop.effort_command import effort
 from zooassist_loop.slices_command import slices
 
@@ -14,4 +15,5 @@ def loop() -> None:
 
 
 loop.add_command(slices)
+loop.add_command(audit)
 loop.add_command(effort)

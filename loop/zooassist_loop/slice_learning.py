@@ -87,6 +87,12 @@ def fit_score(slices: SliceTable) -> LearnedScore:
     return LearnedScore(names, means, scales, weights, best)
 
 
+def can_learn(slices: SliceTable) -> bool:
+    """Whether enough is left to fit on when any fold is held out."""
+    folds = _folds(slices)
+    return all(int((folds != fold).sum()) >= LEAST_SLICES for fold in np.unique(folds))
+
+
 def held_out_scores(slices: SliceTable) -> Floats:
     """Score every slice by a combination that was fitted without its volume.
 

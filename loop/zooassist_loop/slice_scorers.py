@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from zooassist_loop.slice_learning import LEARNED, LearnedScore
+from zooassist_loop.slice_learning import LEARNED, LearnedScore, can_learn
 from zooassist_loop.slice_table import Floats, SliceTable
 from zooassist_plugin.errors import BadInput
 
@@ -58,13 +58,16 @@ SCORERS: Final[dict[str, Scorer]] = {
 
 
 def usable_scorers(slices: SliceTable) -> list[str]:
-    """Return the scorers whose feature the slices have; the learned one uses what there is."""
+    """Return the scorers whose feature the slices have.
+
+    The learned one uses what there is, if there are slices enough to learn from.
+    """
     found = [
         name
         for name, scorer in SCORERS.items()
         if scorer.needs is None or scorer.needs in slices.features
     ]
-    return [*found, LEARNED]
+    return [*found, LEARNED] if slices.counts is not None and can_learn(slices) else found
 
 
 def score_slices(

@@ -13,7 +13,7 @@ from zooassist_loop.effort_simulation import Pace
 from zooassist_loop.slice_features import volume_features
 from zooassist_loop.slice_learning import LEARNED
 from zooassist_loop.slice_risk import QUALITIES
-from zooassist_loop.slice_scorers import SCORERS
+from zooassist_loop.slice_scorers import ORACLE, SCORERS
 from zooassist_loop.slice_table import SliceTable, joined
 from zooassist_loop.slices import AUDIT, SEND, SliceRule, choose_slices, compare_scorers
 from zooassist_loop.slices_report import (
@@ -147,7 +147,13 @@ def slices(
         click.echo("  of one volume only: the bound says nothing of other volumes")
     for line in comparison_lines(compared, rule):
         click.echo(line)
-    chosen = next(each for each in compared if each.scorer == scorer)
+    chosen = next((each for each in compared if each.scorer == scorer), None)
+    if chosen is None:
+        raise BadInput(
+            f"--scorer {scorer}: these slices have not what it needs; choose one of "
+            f"{', '.join(each.scorer for each in compared if each.scorer != ORACLE)}, give its "
+            "folder (--realness, --member), or label more slices"
+        )
     choice = None
     if pool is not None:
         choice = choose_slices(pool, calibration, chosen.threshold, rule, random)
@@ -175,13 +181,13 @@ def _read(
     threshold: float,
 ) -> tuple[SliceTable, SliceTable | None, list[ItemFailed]]:
     """Return the slices of the volumes with truth, those of the others, and what failed."""
-    known = _stacks(truth)
-    others = [_stacks(folder) for folder in members]
-    real = None if realness is None else _stacks(realness)
+    known = stacks_of(truth)
+    others = [stacks_of(folder) for folder in members]
+    real = None if realness is None else stacks_of(realness)
     with_truth: list[SliceTable] = []
     without: list[SliceTable] = []
     problems: list[ItemFailed] = []
-    volumes = _stacks(predicted)
+    volumes = stacks_of(predicted)
     if not known.keys() & volumes.keys():
         raise BadInput(
             f"{truth}: expected label maps of some of the volumes in {predicted} "
@@ -214,7 +220,14 @@ def _read(
     return joined(with_truth), joined(without) if without else None, problems
 
 
-def _stacks(folder: Path) -> dict[str, Path]:
+def stacks_of(folder: Path) -> dict[str, Path]:
+    """Return the stacks in a folder by name.
+
+    Raises
+    ------
+    BadInput
+        When there is none.
+    """
     found = {
         stem_of(path): path
         for path in sorted(folder.iterdir())

@@ -21,14 +21,17 @@ from zooassist_plugin.output_paths import temporary_beside, writing
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 54, 150, 12, 40
 # Told apart by those who see few colours, too.
-COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f3c8d")
+COLOURS: Final = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"),
+    *("#e69f00", "#7f3c8d", "#8c6d31", "#b2182b"),
+)
 GREY: Final = {RANDOM: "#999999", ORACLE: "#222222"}
 
 PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Slices</title>
 <style>body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse}td,th{padding:.15em .8em;text-align:right;
 border-bottom:1px solid #ddd}
-td:first-child,th:first-child{text-align:left}tr.chosen{font-weight:bold}
+td{white-space:nowrap}td:first-child,th:first-child{text-align:left}tr.chosen{font-weight:bold}
 .tick{font-size:11px;fill:#555}
 .grid{stroke:#ddd}.goal{stroke:#b00;stroke-dasharray:4 3}svg{width:100%;height:auto}</style>
 <h1>Which slices need a person?</h1>

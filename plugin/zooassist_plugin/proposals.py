@@ -31,7 +31,7 @@ class Proposal(BaseModel):
     marks : tuple of Mark
         In natural pixels of the subject image.
     mask : str or None
-        A mask as COCO run-length encoding (JSON text).
+        Masks as COCO run-length encoding (JSON text), see `proposed_masks`.
     confidence, uncertainty : float
         Confidence is 0 to 1; uncertainty is not bounded above, larger is less sure.
     arm : str

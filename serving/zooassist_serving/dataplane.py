@@ -21,7 +21,7 @@ from zooassist_plugin.targets import Targets
 from zooassist_plugin.workflow import Workflow
 from zooassist_serving.calibration import calibrate
 from zooassist_serving.mask_proposer import FrameMask, propose_mask, read_probabilities
-from zooassist_serving.mask_tiles import mask_classes, mask_probabilities
+from zooassist_serving.mask_tiles import mask_classes, mask_probabilities, tile_side
 from zooassist_serving.model_folder import ModelFolder
 from zooassist_serving.outline import outline_ellipse
 from zooassist_serving.predictions import Prediction
@@ -154,7 +154,7 @@ class DataPlane:
     def warm_up(self) -> None:
         """Load every model and run it once: the first run of a session is slow."""
         for name, card in self._cards.items():
-            side = card.preprocessing.size
+            side = tile_side(card)
             self._runtimes[name].run(np.zeros((1, side, side, 3), dtype=np.uint8))
 
     def metadata(self, name: str) -> ModelCard:

@@ -11,6 +11,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
 from zooassist_plugin.targets import Targets
 from zooassist_serving.calibration import calibrate
+from zooassist_serving.mask_tiles import tile_side
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_serving.value_summary import summarise_values
@@ -53,7 +54,7 @@ def verify(model_argument: str) -> None:
     """Check MODEL's digest, contents and schema, and run it once."""
     folder = load_model_folder(model_argument)
     card = folder.card
-    side = card.preprocessing.size
+    side = tile_side(card)
     outputs = OnnxRuntime(folder.onnx_path, sha256=card.sha256).run(
         np.zeros((2, side, side, 3), dtype=np.uint8)
     )

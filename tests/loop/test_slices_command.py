@@ -114,3 +114,57 @@ def test_with_truth_for_all_there_is_no_pool(volumes, monkeypatch):
     assert run(monkeypatch, *options(volumes), "--scorer", "area") == 0
     assert not (volumes / "out" / "slices.csv").exists()
     assert "pool" not in json.loads((volumes / "out" / "slices.json").read_text())
+
+
+def test_a_scorer_without_its_folder_or_too_little_truth_is_said(volumes, monkeypatch, capsys):
+    assert run(monkeypatch, *options(volumes), "--scorer", "realness_mean") == 2
+    assert "--scorer realness_mean: these slices have not what it needs" in capsys.readouterr().err
+    for number in range(1, 6):
+        (volumes / "t" / f"v{number}.tif").unlink()
+    assert run(monkeypatch, *options(volumes)) == 2
+    assert "or label more slices" in capsys.readouterr().err
+    assert run(monkeypatch, *options(volumes), "--scorer", "entropy") == 0
+    assert "of one volume only" in capsys.readouterr().out
+
+
+def audited(monkeypatch, capsys, at, *more):
+    arguments = [at / "out", "--predicted", at / "p", "--corrected", at / "c", *more]
+    monkeypatch.setattr("sys.argv", ["zooassist", "loop", "audit", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr()
+    return int(stop.value.code or 0), said.out, said.err
+
+
+def test_the_audit_says_whether_the_promise_is_kept(volumes, monkeypatch, capsys):
+    rule = ("--scorer", "entropy", "--target", "0.6", "--audit", "0.5")
+    assert run(monkeypatch, *options(volumes), *rule) == 0
+    for number in range(6, 10):
+        said = tifffile.imread(volumes / "p" / f"v{number}.tif")
+        write(volumes / "c" / f"v{number}.tif", (said >= 0.5).astype(np.uint8))
+    capsys.readouterr()
+    code, out, _ = audited(monkeypatch, capsys, volumes)
+    assert code == 0
+    assert "mean Dice 1.0000, at least 1.0000" in out
+    assert "0.6 was promised, and is kept" in out
+    for number in range(6, 10):
+        write(volumes / "c" / f"v{number}.tif", np.ones((16, 24, 24), np.uint8))
+    code, out, _ = audited(monkeypatch, capsys, volumes)
+    assert code == 1
+    assert "0.6 was promised: send more slices" in out
+    (volumes / "c" / "v7.tif").unlink()
+    code, _, err = audited(monkeypatch, capsys, volumes)
+    assert code == 2
+    assert "expected volume v7" in err
+
+
+def test_an_audit_of_another_promise_is_refused(volumes, monkeypatch, capsys):
+    (volumes / "c").mkdir()
+    assert run(monkeypatch, *options(volumes), "--scorer", "area", "--quality", "corrected") == 0
+    code, _, err = audited(monkeypatch, capsys, volumes)
+    assert code == 2
+    assert "this choice promised corrected" in err
+    (volumes / "out" / "slices.json").write_text("{}")
+    code, _, err = audited(monkeypatch, capsys, volumes)
+    assert code == 2
+    assert "choose again" in err

@@ -13,7 +13,7 @@ from zooassist_plugin.pixel_outlines import pixels_to_parts, ring_area
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=9))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(masks)
 def test_parts_are_the_components_and_fill_to_their_pixels(pixels):
     labels, count = ndimage.label(pixels, np.ones((3, 3)))
@@ -30,6 +30,7 @@ def test_parts_are_the_components_and_fill_to_their_pixels(pixels):
     assert ours == sorted((labels == n).tobytes() for n in range(1, count + 1))
 
 
+@settings(deadline=None)
 @given(masks)
 def test_holes_run_the_other_way_round(pixels):
     for part in pixels_to_parts(pixels):
@@ -37,6 +38,7 @@ def test_holes_run_the_other_way_round(pixels):
         assert all(ring_area(hole) < 0 for hole in part.holes)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4))
 def test_rings_in_rings_are_parts_of_their_own(depth):
     side = 4 * depth + 5

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
@@ -12,6 +12,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.proposed_masks import make_mask, masks_to_text, text_to_masks
 
 
+@settings(deadline=None)
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)))
 def test_the_text_gives_back_the_pixels_and_is_what_cocos_own_tool_writes(pixels):
     [read] = text_to_masks(masks_to_text([make_mask(pixels, label="a", frame=2, score=0.5)]))

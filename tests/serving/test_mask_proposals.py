@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("onnx", reason="the tiny test model is made with onnx ([train])")
 
@@ -15,6 +16,7 @@ from zooassist_plugin.workflow import Workflow
 from zooassist_serving.dataplane import DataPlane, Item
 from zooassist_serving.mask_proposer import read_probabilities
 from zooassist_serving.mask_tiles import mask_classes, mask_probabilities, tile_side
+from zooassist_serving.model_command import model
 
 NOTHING = LabelMatch((), ())
 WORKFLOW = Workflow(
@@ -148,3 +150,16 @@ def test_frames_of_a_subject_become_one_proposal_with_marks_on_their_frames(enco
     assert "0 bytes" in nine.prediction.error
     again = next(iter(plane.propose("colours", items, WORKFLOW, NOTHING)))
     assert again.proposal.proposal_id == seven.proposal.proposal_id
+
+
+def test_a_mask_model_is_warmed_up_at_a_size_that_it_takes(tmp_path):
+    plane = DataPlane([mask_folder(tmp_path / "m", 48)], threads=1)
+    plane.warm_up()
+    assert plane.ready()
+
+
+def test_a_mask_model_is_verified_at_a_size_that_it_takes(tmp_path):
+    folder = mask_folder(tmp_path / "m", 48)
+    done = CliRunner().invoke(model, ["verify", str(folder.path)])
+    assert done.exit_code == 0, done.output
+    assert "sound" in done.output

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -16,6 +16,7 @@ masks = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(masks)
 def test_scores_follow_from_sets_of_pixels(pair):
     predicted, truth = pair
@@ -29,6 +30,7 @@ def test_scores_follow_from_sets_of_pixels(pair):
         assert iou(counts) == pytest.approx(len(ours & theirs) / len(ours | theirs))
 
 
+@settings(deadline=None)
 @given(masks)
 def test_mcc_is_the_correlation_of_the_two_masks(pair):
     predicted, truth = (each.astype(float).ravel() for each in pair)
