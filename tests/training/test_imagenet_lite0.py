@@ -5,8 +5,10 @@ import torch
 
 from zooassist_plugin.errors import BadInput, Refused
 from zooassist_training.encoders import open_encoder
+from zooassist_training.fit_options import FitOptions
 from zooassist_training.recipes import imagenet_lite0
 from zooassist_training.recipes.imagenet_lite0 import renamed, write_imagenet_encoder
+from zooassist_training.train_votes import VotesRecipe, train_votes
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,17 @@ def test_the_encoder_has_learnt_what_edges_are(folder):
         one, same, other = (learnt(each) for each in (ramp, ramp.flip(3), noise))
     cosine = torch.nn.functional.cosine_similarity
     assert cosine(one, same).item() > cosine(one, other).item() + 0.2
+
+
+def test_a_model_that_starts_from_the_folder_does_not_tell_where_it_lay(
+    folder, training_set, tmp_path
+):
+    fit = FitOptions(epochs=1, batch_size=16, threads=1)
+    recipe = VotesRecipe(name="discs", encoder=f"local-dir:{folder}", size=32, samples=1, fit=fit)
+    trained = train_votes(training_set, tmp_path / "discs", recipe)
+    told = (trained.folder.path / "recipe.json").read_text()
+    assert json.loads(told)["recipe"]["encoder"] == "local-dir:imagenet"
+    assert str(folder.parent) not in told
 
 
 def test_a_folder_that_is_there_is_kept(folder):
