@@ -23,6 +23,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.fits_bands import FITS_MAGIC, FitsProblem
 from zooassist_plugin.model_card import Preprocessing, Stretch
 from zooassist_serving.fits_images import decode_fits
+from zooassist_serving.plain_jpeg import decode_plain_jpeg
 
 __all__ = ["MAX_PIXELS", "ImageProblem", "Preprocessing", "Rgb", "decode_image", "prepare"]
 
@@ -30,10 +31,11 @@ Rgb: TypeAlias = NDArray[np.uint8]
 MAX_PIXELS = 100_000_000
 EXPECTED = "a JPEG, PNG, GIF, TIFF, WebP or FITS image"
 
+JPEG_MAGIC = b"\xff\xd8\xff"
 # First bytes -> reader. The content decides, never the file's extension. The readers are called
 # directly because `Image.open` enforces a size limit that is global to the process.
 READERS: tuple[tuple[bytes, Callable[[BytesIO], ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImageFile),
+    (JPEG_MAGIC, JpegImageFile),
     (b"\x89PNG\r\n\x1a\n", PngImageFile),
     (b"GIF87a", GifImageFile),
     (b"GIF89a", GifImageFile),
@@ -100,6 +102,8 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS, stretch: Stretch = S
             return decode_fits(data, max_pixels, stretch)
         except FitsProblem as error:
             raise ImageProblem(str(error)) from error
+    if data.startswith(JPEG_MAGIC) and (pixels := decode_plain_jpeg(data, max_pixels)) is not None:
+        return pixels
     image = _open(data)
     width, height = image.size
     if width * height > max_pixels:
