@@ -69,6 +69,7 @@ EXTRAS = {
     "torchvision": "train",
     "timm": "train",
     "lightning": "train",
+    "monai": "train",
     "onnx": "train",
     "shapely": "shapes",
     "skimage": "demo",

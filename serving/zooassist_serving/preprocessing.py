@@ -24,7 +24,15 @@ from zooassist_plugin.fits_bands import FITS_MAGIC, FitsProblem
 from zooassist_plugin.model_card import Preprocessing, Stretch
 from zooassist_serving.fits_images import decode_fits
 
-__all__ = ["MAX_PIXELS", "ImageProblem", "Preprocessing", "Rgb", "decode_image", "prepare"]
+__all__ = [
+    "MAX_PIXELS",
+    "ImageProblem",
+    "Preprocessing",
+    "Rgb",
+    "decode_image",
+    "open_image",
+    "prepare",
+]
 
 Rgb: TypeAlias = NDArray[np.uint8]
 MAX_PIXELS = 100_000_000
@@ -100,7 +108,7 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS, stretch: Stretch = S
             return decode_fits(data, max_pixels, stretch)
         except FitsProblem as error:
             raise ImageProblem(str(error)) from error
-    image = _open(data)
+    image = open_image(data)
     width, height = image.size
     if width * height > max_pixels:
         raise ImageProblem(
@@ -120,8 +128,14 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS, stretch: Stretch = S
         ) from error
 
 
-def _open(data: bytes) -> ImageFile:
-    """Read the header only."""
+def open_image(data: bytes) -> ImageFile:
+    """Read the header only.
+
+    Raises
+    ------
+    ImageProblem
+        When the content is none of the formats.
+    """
     reader = next((reader for magic, reader in READERS if data.startswith(magic)), None)
     if reader is None:
         raise ImageProblem(
