@@ -263,7 +263,7 @@ def _task(rows: Rows, pictures: NDArray[np.uint8], place_of: Mapping[int, int], 
         images = pictures[[place_of[int(each)] for each in rows.subject_ids[chosen]]]
         return LabelledImages(
             images=images if split == "train" else images[:, middle, middle],
-            counts=rows.counts[chosen],
+            labels=rows.counts[chosen],
             subject_ids=rows.subject_ids[chosen],
             weights=np.ones(len(chosen), dtype=np.float32),
             surveys=np.zeros(len(chosen), dtype=np.int64),

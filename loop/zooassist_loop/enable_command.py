@@ -12,6 +12,7 @@ from zooassist_loop.connection_options import (
     host_options,
     map_option,
     optional_host,
+    presenter_for,
     presenter_option,
 )
 from zooassist_loop.ledger import Entry, Ledger, payload_digest
@@ -74,7 +75,7 @@ def enable(
     context: click.Context,
     workflow: int,
     model: str,
-    presenter: str,
+    presenter: str | None,
     overrides: dict[str, str],
     subject: int | None,
     replace_reducer: bool,
@@ -87,7 +88,8 @@ def enable(
     """Turn pre-fill on for WORKFLOW, and read back what a volunteer's classifier gets."""
     settings = load_settings()
     card = load_model_folder(model).card
-    wanted = prefill.Wanted(workflow, card, presenter, overrides, subject, replace_reducer)
+    chosen = presenter_for(presenter, card)
+    wanted = prefill.Wanted(workflow, card, chosen, overrides, subject, replace_reducer)
     host = optional_host(csv_argument, csv_base_url, csv_port, settings)
     with connect(settings) as panoptes, Caesar(settings, panoptes) as caesar:
         report = prefill.enable(panoptes, caesar, wanted, host=host, dry_run=dry_run, wait=wait)
@@ -140,14 +142,15 @@ def status(
     context: click.Context,
     workflow: int,
     model: str | None,
-    presenter: str,
+    presenter: str | None,
     overrides: dict[str, str],
     subject: int | None,
 ) -> None:
     """Check WORKFLOW's pre-fill and read back as a volunteer; write nothing."""
     settings = load_settings()
     card = None if model is None else load_model_folder(model).card
-    wanted = prefill.Wanted(workflow, card, presenter, overrides, subject)
+    chosen = presenter_for(presenter, card)
+    wanted = prefill.Wanted(workflow, card, chosen, overrides, subject)
     with connect(settings) as panoptes, Caesar(settings, panoptes) as caesar:
         report = prefill.status(panoptes, caesar, wanted)
     show_checks(report.checks)

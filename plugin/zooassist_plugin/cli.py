@@ -34,6 +34,7 @@ DOORS: dict[str, Door] = {
     "propose": Door(
         "zooassist_loop.propose.command:propose", "Predict subjects and present the proposals."
     ),
+    "loop": Door("zooassist_loop.command:loop", "Choose what to ask, account for effort."),
     "export": Door("zooassist_exporters.command:export", "Classifications to training sets."),
     "train": Door("zooassist_training.command:train", "Training set to model folder."),
     "evaluate": Door(
@@ -56,6 +57,8 @@ ROOMS = (
 EXTRAS = {
     "astropy": "fits",
     "h5py": "hdf5",
+    "nibabel": "volumes",
+    "tifffile": "volumes",
     "flask": "serve",
     "waitress": "serve",
     "werkzeug": "serve",
@@ -152,6 +155,8 @@ def cli(debug: bool) -> None:
     logging.getLogger("urllib3.connectionpool").setLevel(
         logging.WARNING if debug else logging.ERROR
     )
+    # It tells of damaged files beside the error that we say in one line.
+    logging.getLogger("tifffile").setLevel(logging.WARNING if debug else logging.CRITICAL)
 
 
 def explain_os_error(error: OSError) -> str | None:

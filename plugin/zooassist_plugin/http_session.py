@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 # Seconds to connect, seconds between two bytes. Caesar and Panoptes answer within a minute or fail.
 TIMEOUT = (5.0, 60.0)
 TRIES = 4
+# Seconds: a server that asks for more patience than this before the next try is not given more.
+LONGEST_WAIT = 30.0
 
 # Status -> what the user can do about it. Any 5xx not listed shares the entry of 500.
 REMEDIES: dict[int, str] = {
@@ -42,7 +44,14 @@ class PlatformRefused(Refused):
 
 
 class _TellingRetry(Retry):
-    """Says once per request that the other side is slow: the tries together can take minutes."""
+    """Says once per request that the other side is slow: the tries together can take minutes.
+
+    A server that says when to come back (``Retry-After``) is heeded, up to `LONGEST_WAIT`.
+    """
+
+    def get_retry_after(self, response: Any) -> float | None:  # noqa: ANN401
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, LONGEST_WAIT)
 
     def increment(
         self,
@@ -90,16 +99,16 @@ def add_timeouts(
 ) -> requests.Session:
     """Mount timeouts and retries on a session, and return it.
 
-    Only GET and HEAD are repeated after a 5xx or a broken answer: a repeated POST could create a
-    second subject. A connection that was never made is safe to repeat for every method.
+    Only GET and HEAD are repeated after a 5xx, "too many requests" or a broken answer: a repeated
+    POST could create a second subject. A connection that was never made is safe to repeat for
+    every method.
     """
     retry = _TellingRetry(
         total=tries - 1,
         backoff_factor=backoff,
-        status_forcelist=(500, 502, 503, 504),
+        status_forcelist=(429, 500, 502, 503, 504),
         allowed_methods=frozenset({"GET", "HEAD"}),
         raise_on_status=False,
-        respect_retry_after_header=False,
     )
     for scheme in ("http://", "https://"):
         session.mount(scheme, _TimedAdapter(timeout, retry))

@@ -25,6 +25,7 @@ from zooassist_plugin import __version__
 from zooassist_plugin.calibration import NO_CALIBRATION, Calibration, CalibrationJson
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
+from zooassist_plugin.targets import Target, Targets
 
 CARD_FILE = "model.json"
 ENCODING_TYPE = "zooassist-model"
@@ -33,6 +34,7 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 # What an output of each kind is called in the graph; a model of that kind must have it.
 MAIN_OUTPUT = {
     "votes": "concentrations",
+    "values": "values",
     "mask": "mask",
     "volume": "mask",
     "embedding": "embedding",
@@ -178,7 +180,9 @@ class ModelCard(_Record):
     sha256 : str
         Of the file ``model.onnx``.
     thresholds : mapping
-        Per label column or question; what they mean is said by the training recipe.
+        Per label column or question; what they mean is said by the training recipe. Of models of
+        kind `mask`: class -> probability from which a pixel belongs to it, in the order of the
+        output's channels.
     calibration : Calibration
         How the graph's concentrations are corrected; of models of kind `votes`.
     training_set, training_sets : TrainingSetReference, tuple of them
@@ -187,6 +191,8 @@ class ModelCard(_Record):
     classes : tuple of MaskClass
         Of models of kind `mask` and `volume`: what the channels of the mask show; the background
         is what is left of 1. Other models have none, and do not write the field.
+    targets : tuple of Target
+        What a model of kind `values` predicts; other models have none, and do not write the field.
     metrics : mapping
         On the training set's test split.
     credits : tuple of str
@@ -206,11 +212,12 @@ class ModelCard(_Record):
     name: str = Field(pattern=NAME_PATTERN)
     version: str = Field(pattern=r"^[0-9a-f]{16}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    kind: Literal["votes", "mask", "volume", "embedding"]
+    kind: Literal["votes", "values", "mask", "volume", "embedding"]
     inputs: tuple[TensorSpec, ...] = Field(min_length=1)
     outputs: tuple[TensorSpec, ...] = Field(min_length=1)
     preprocessing: Preprocessing
     label_schema: LabelSchemaJson | None = None
+    targets: tuple[Target, ...] = ()
     thresholds: dict[str, float] = Field(default_factory=dict)
     calibration: CalibrationJson = NO_CALIBRATION
     training_set: TrainingSetReference | None = None
@@ -233,13 +240,24 @@ class ModelCard(_Record):
             raise ValueError(f"a model of kind {self.kind!r} needs an output named {main!r}")
         if self.kind == "votes" and self.label_schema is None:
             raise ValueError("a model of kind 'votes' needs a label_schema")
-        if (main == "mask") != bool(self.classes):
+        if self.classes and main != "mask":
+            raise ValueError(f"a model of kind {self.kind!r} has no classes of masks")
+        for what in ("number", "name"):
+            if len({getattr(each, what) for each in self.classes}) < len(self.classes):
+                raise ValueError(f"classes: expected each {what} once")
+        if self.classes and list(self.thresholds) != [each.name for each in self.classes]:
             raise ValueError(
-                "a model of kind 'mask' or 'volume' needs classes, and no other has any; got kind "
-                f"{self.kind!r} with {len(self.classes)} classes"
+                "thresholds: expected one for each of the classes, in their order, got "
+                f"{', '.join(self.thresholds) or 'none'}"
             )
-        if len({each.number for each in self.classes}) < len(self.classes):
-            raise ValueError("classes: expected each number once")
+        if (self.kind == "values") != bool(self.targets):
+            raise ValueError(
+                "a model of kind 'values' needs targets, and no other has any; got kind "
+                f"{self.kind!r} with {len(self.targets)} targets"
+            )
+        names = [target.name for target in self.targets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"targets: expected each name once, got {', '.join(names)}")
         if self.calibration:
             if self.kind != "votes" or self.label_schema is None:
                 raise ValueError(f"a model of kind {self.kind!r} has no calibration")
@@ -263,6 +281,17 @@ class ModelCard(_Record):
         return self.label_schema
 
     @property
+    def answers(self) -> LabelSchema | Targets:
+        """What the model says of an image: votes on questions, or values of targets.
+
+        Raises
+        ------
+        BadInput
+            For a model that says neither.
+        """
+        return Targets(self.targets) if self.targets else self.schema_of_votes
+
+    @property
     def learnt_from(self) -> tuple[TrainingSetReference, ...]:
         """All training sets that the model saw, be it one or several."""
         if self.training_sets or self.training_set is None:
@@ -275,7 +304,8 @@ class ModelCard(_Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `model.json`."""
-        unused = {name for name in ("training_sets", "classes") if not getattr(self, name)}
+        optional = ("training_sets", "classes", "targets")
+        unused = {name for name in optional if not getattr(self, name)}
         return self.model_dump(mode="json", by_alias=True, exclude=unused)
 
     def write(self, folder: Path) -> None:

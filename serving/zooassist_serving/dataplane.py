@@ -6,24 +6,29 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooassist_plugin.errors import BadInput, ZooassistError
 from zooassist_plugin.label_match import LabelMatch
-from zooassist_plugin.model_card import ModelCard, Preprocessing
+from zooassist_plugin.model_card import MAIN_OUTPUT, ModelCard, Preprocessing
 from zooassist_plugin.proposals import Proposal
+from zooassist_plugin.proposed_masks import masks_to_text
 from zooassist_plugin.shapes import Ellipse
+from zooassist_plugin.targets import Targets
 from zooassist_plugin.workflow import Workflow
 from zooassist_serving.calibration import calibrate
+from zooassist_serving.mask_proposer import FrameMask, propose_mask, read_probabilities
+from zooassist_serving.mask_tiles import mask_classes, mask_probabilities
 from zooassist_serving.model_folder import ModelFolder
 from zooassist_serving.outline import outline_ellipse
 from zooassist_serving.predictions import Prediction
 from zooassist_serving.preprocessing import MAX_PIXELS, Rgb, decode_image, prepare
 from zooassist_serving.proposer import propose_answers
 from zooassist_serving.runtime import OnnxRuntime, usable_cores
+from zooassist_serving.value_summary import ValueSummary, sound_values, summarise_values
 from zooassist_serving.vote_summary import VoteSummary, summarise
 
 BATCH_SIZE = 32
@@ -50,11 +55,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Proposed:
-    """A prediction with the proposal made of it; `size` is (width, height) of the image."""
+    """A prediction with the proposal made of it.
+
+    Attributes
+    ----------
+    sizes : tuple of ((int, int) or None)
+        Width and height of each frame, as far as it was looked at.
+    """
 
     prediction: Prediction
     proposal: Proposal | None
-    size: tuple[int, int] | None
+    sizes: tuple[tuple[int, int] | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,14 +87,15 @@ class Answers:
     ----------
     errors : tuple of (str or None)
         One per item: why it has no answer.
-    concentrations : array of shape (answered, samples, columns)
-        Positive and finite; of the items without an error, in their order.
+    raw : array of shape (answered, samples, columns) or (answered, samples, targets, 2)
+        Calibrated concentrations, or means and deviations; of the items without an error, in their
+        order, and sound.
     embeddings : array of shape (answered, features), or None
         When the graph has that output.
     """
 
     errors: tuple[str | None, ...]
-    concentrations: NDArray[np.float32]
+    raw: NDArray[np.float32]
     embeddings: NDArray[np.float32] | None
 
 
@@ -178,39 +190,82 @@ class DataPlane:
         for start in range(0, len(items), self._batch_size):
             batch = items[start : start + self._batch_size]
             looks = [self._look(item, card.preprocessing, False) for item in batch]
-            alphas, embeddings, sound = self._run_graph(card, looks)
+            raw, embeddings, sound = self._run_graph(card, looks)
             good = iter(sound)
             errors += [look.error or (None if next(good) else NOT_FINITE) for look in looks]
-            parts.append((alphas[sound], None if embeddings is None else embeddings[sound]))
+            parts.append((raw[sound], None if embeddings is None else embeddings[sound]))
         filled = [part for part in parts if len(part[0])]
         if not filled:
             return Answers(tuple(errors), np.zeros((0, 1, 0), dtype=np.float32), None)
         embedded = [embeddings for _, embeddings in filled if embeddings is not None]
         return Answers(
             errors=tuple(errors),
-            concentrations=np.concatenate([alphas for alphas, _ in filled]),
+            raw=np.concatenate([raw for raw, _ in filled]),
             embeddings=np.concatenate(embedded) if embedded else None,
         )
 
-    def summarise(self, name: str, concentrations: NDArray[np.float32]) -> VoteSummary:
-        """Say what concentrations of a model mean under its label schema."""
-        return summarise(concentrations, self.metadata(name).schema_of_votes)
+    def summarise(self, name: str, raw: NDArray[np.float32]) -> VoteSummary | ValueSummary:
+        """Say what the `Answers.raw` of a model mean for its questions or targets."""
+        said = self.metadata(name).answers
+        return summarise_values(raw, said) if isinstance(said, Targets) else summarise(raw, said)
 
     def propose(
         self, name: str, items: Iterable[Item], workflow: Workflow, match: LabelMatch
     ) -> Iterator[Proposed]:
-        """Predict subjects and make proposals of the predictions; every item needs a subject id."""
+        """Predict subjects and make proposals of the predictions; every item needs a subject id.
+
+        A model of kind `mask` looks at several frames of a subject, whose items follow each other
+        and become one proposal; a subject of which a frame fails has none.
+        """
         card = self.metadata(name)
+        if card.kind == "mask":
+            yield from self._propose_masks(card, items, workflow)
+            return
+        card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
         for look, prediction in self._predict(card, items, outline=True):
             proposal = None
             if prediction.error is None:
                 proposal = propose_answers(prediction, card, workflow, match, outline=look.outline)
-            yield Proposed(prediction, proposal, look.size)
+            sizes = (*[None] * prediction.frame, look.size)
+            yield Proposed(prediction, proposal, sizes)
+
+    def _propose_masks(
+        self, card: ModelCard, items: Iterable[Item], workflow: Workflow
+    ) -> Iterator[Proposed]:
+        """Outline the frames of each subject, one image at a time: masks are large."""
+        classes = mask_classes(card)
+        for (subject_id, name), subject in groupby(items, lambda i: (i.subject_id, i.name)):
+            looked: list[int] = []
+            frames: list[FrameMask] = []
+            sizes: dict[int, tuple[int, int]] = {}
+            error: str | None = None
+            for item in subject:
+                looked.append(item.frame)
+                try:
+                    image = self._decode(item, card.preprocessing)
+                    found = mask_probabilities(self._runtimes[card.name], card, image)
+                    frames.append(read_probabilities(found, classes, item.frame))
+                    sizes[item.frame] = (image.shape[1], image.shape[0])
+                except ZooassistError as problem:
+                    error = error or str(problem)
+            prediction = Prediction(
+                model=card.name,
+                model_version=card.version,
+                image=None if subject_id is not None else name,
+                subject_id=subject_id,
+                frame=looked[0],
+                error=error,
+                mask=None if error else masks_to_text(m for each in frames for m in each.masks),
+                uncertainty=None if error else float(np.mean([f.uncertainty for f in frames])),
+            )
+            proposal = None if error else propose_mask(prediction, frames, workflow)
+            in_order = tuple(sizes.get(frame) for frame in range(max(looked) + 1))
+            yield Proposed(prediction, proposal, in_order)
 
     def _predict(
         self, card: ModelCard, items: Iterable[Item], *, outline: bool
     ) -> Iterator[tuple[_Look, Prediction]]:
-        card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
+        card.answers  # noqa: B018 - refuses a model of another kind before any work
         todo = iter(items)
         first = list(islice(todo, 2))
         if len(first) < 2:
@@ -233,11 +288,7 @@ class DataPlane:
 
     def _look(self, item: Item, spec: Preprocessing, outline: bool) -> _Look:
         try:
-            data = item.data if isinstance(item.data, bytes) else item.data()
-            image = decode_image(data, self._max_pixels, spec.stretch)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            return _Look(item, error=f"cannot be read: {reason}; check that it is there")
+            image = self._decode(item, spec)
         except ZooassistError as error:
             return _Look(item, error=str(error))
         return _Look(
@@ -247,15 +298,26 @@ class DataPlane:
             outline=outline_ellipse(image) if outline else None,
         )
 
+    def _decode(self, item: Item, spec: Preprocessing) -> Rgb:
+        try:
+            data = item.data if isinstance(item.data, bytes) else item.data()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise BadInput(f"cannot be read: {reason}; check that it is there") from error
+        return decode_image(data, self._max_pixels, spec.stretch)
+
     def _run_graph(
         self, card: ModelCard, looks: Sequence[_Look]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.bool_]]:
-        """Return concentrations, embeddings and whether each is sound, of the decoded looks.
+        """Return raw answers, embeddings and whether each is sound, of the decoded looks.
 
         The card's calibration is applied here, so that every door and every format shows it.
         """
         stack = [look.prepared for look in looks if look.prepared is not None]
         outputs = self._runtimes[card.name].run(np.stack(stack)) if stack else {}
+        if card.targets:
+            values = outputs.get(MAIN_OUTPUT[card.kind], np.zeros((0, 1, 1, 2), dtype=np.float32))
+            return values, outputs.get("embedding"), sound_values(values)
         alphas = outputs.get("concentrations", np.zeros((0, 1, 1), dtype=np.float32))
         sound = np.isfinite(alphas).all((1, 2)) & (alphas > 0).all((1, 2))
         if card.calibration and sound.any():
@@ -264,8 +326,8 @@ class DataPlane:
         return alphas, outputs.get("embedding"), sound
 
     def _run(self, card: ModelCard, looks: Sequence[_Look]) -> Iterator[tuple[_Look, Prediction]]:
-        alphas, embeddings, sound = self._run_graph(card, looks)
-        summary = self.summarise(card.name, alphas[sound]) if sound.any() else None
+        raw, embeddings, sound = self._run_graph(card, looks)
+        summary = self.summarise(card.name, raw[sound]) if sound.any() else None
         place = np.cumsum(sound) - 1
         row = -1
         for look in looks:
@@ -286,10 +348,9 @@ class DataPlane:
                 continue
             i = int(place[row])
             prediction = named(
-                fractions=summary.fractions[i],
+                **summary.of(i),
                 lower90=summary.lower90[i],
                 upper90=summary.upper90[i],
-                asked=summary.asked[i],
                 uncertainty=float(summary.uncertainty[i]),
                 embedding=None if embeddings is None else embeddings[row],
             )

@@ -9,9 +9,11 @@ import numpy as np
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
+from zooassist_plugin.targets import Targets
 from zooassist_serving.calibration import calibrate
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
+from zooassist_serving.value_summary import summarise_values
 from zooassist_serving.vote_summary import summarise
 
 
@@ -61,6 +63,8 @@ def verify(model_argument: str) -> None:
     if card.kind == "votes":
         schema = card.schema_of_votes
         summarise(calibrate(outputs["concentrations"], schema, card.calibration), schema)
+    if card.targets:
+        summarise_values(outputs["values"], Targets(card.targets))
     click.echo(f"{card.name} {card.version}: sound ({folder.onnx_path.stat().st_size:,} bytes)")
 
 
@@ -77,6 +81,11 @@ def describe(card: ModelCard) -> list[str]:
         answers = ", ".join(answer.label for answer in question.answers)
         after = f" (after {', '.join(question.asked_after)})" if question.asked_after else ""
         lines.append(f"question {question.name}{after}: {answers}")
+    for target in card.targets:
+        lines.append(
+            f"target {target.label}: {target.low:g} to {target.high:g} in training, mean "
+            f"{target.mean:g}, deviation {target.scale:g}"
+        )
     if card.kind == "votes":
         names = ", ".join(card.calibration.questions) or "none"
         lines.append(f"calibrated questions: {names}")

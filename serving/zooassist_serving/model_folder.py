@@ -183,6 +183,15 @@ def _match_card(contents: OnnxContents, card: ModelCard) -> None:
                 f"model.json names {len(card.classes)} classes, the output {output.name!r} has "
                 f"{channels} channels; they are not of the same model"
             )
+    if card.targets:
+        output = next(t for t in contents.outputs if t.name == MAIN_OUTPUT[card.kind])
+        last = output.shape[-2:]
+        if len(output.shape) != 4 or last != (len(card.targets), 2):
+            raise BadInput(
+                f"expected the output {output.name!r} of shape (batch, samples, "
+                f"{len(card.targets)}, 2) for the targets {', '.join(t.name for t in card.targets)}"
+                f", the graph has {list(output.shape)}; they are not of the same model"
+            )
 
 
 def _match_shape(role: str, expected: tuple[int | str, ...], tensor: GraphTensor) -> None:

@@ -14,7 +14,12 @@ from zooassist_plugin import __version__
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.model_card import ModelCard
+from zooassist_plugin.targets import Targets
 from zooassist_serving.posteriors import Floats
+
+# What a predictions file says of every label column, and of every target.
+VOTE_PARTS = ("fraction", "lower90", "upper90")
+VALUE_PARTS = ("mean", "std", "lower90", "upper90")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +30,18 @@ class Prediction:
     ----------
     image : str or None
         Path or name, where there is no subject.
-    fractions, lower90, upper90 : array of shape (columns,)
-        Expected vote fraction among those asked, and its central 90 % interval.
+    fractions : array of shape (columns,)
+        Expected vote fraction among those asked.
     asked : array of shape (questions,)
+    means, deviations : array of shape (targets,)
+        Of a model of kind `values`, in place of fractions and asked.
+    lower90, upper90 : array of shape (columns,) or (targets,)
+        Central 90 % interval of the fraction, or of the value.
     uncertainty : float or None
-        See `zooassist_serving.vote_summary.uncertainty`.
+        See `vote_summary.uncertainty` and `value_summary.uncertainty`.
+    mask : str or None
+        Of a model of kind `mask` (see `zooassist_plugin.proposed_masks`); then there are no
+        fractions, and `uncertainty` is that of the pixels.
     error : str or None
         Why this image failed; then the arrays are None.
     """
@@ -43,16 +55,26 @@ class Prediction:
     lower90: Floats | None = None
     upper90: Floats | None = None
     asked: Floats | None = None
+    means: Floats | None = None
+    deviations: Floats | None = None
     uncertainty: float | None = None
     embedding: NDArray[np.float32] | None = None
+    mask: str | None = None
     error: str | None = None
 
     def __post_init__(self) -> None:
         if self.image is None and self.subject_id is None:
             raise BadInput("a prediction needs an image name or a subject id, got neither")
-        values = (self.fractions, self.lower90, self.upper90, self.asked, self.uncertainty)
+        votes, numbers = (self.fractions, self.asked), (self.means, self.deviations)
+        own, others = (votes, numbers) if self.means is None else (numbers, votes)
+        values: tuple[object, ...] = (*own, self.lower90, self.upper90)
+        if self.mask is not None:
+            values = (self.mask,)
+        values = (*values, self.uncertainty)
         if any((value is None) == (self.error is None) for value in values):
             raise BadInput(f"{self.item}: expected either all values or an error")
+        if any(value is not None for value in others):
+            raise BadInput(f"{self.item}: expected answers to questions or values, got both")
 
     @property
     def item(self) -> str:
@@ -72,13 +94,11 @@ def arrow_schema(
     with_ids : bool
         Whether there is a column `id_str`, the name that a table gives an object.
     """
-    schema = card.schema_of_votes
-    value_columns = [
-        f"{column}_{part}"
-        for column in schema.columns
-        for part in ("fraction", "lower90", "upper90")
-    ]
-    value_columns += [f"{question.name}_asked" for question in schema.questions]
+    said = card.answers
+    parts = VALUE_PARTS if isinstance(said, Targets) else VOTE_PARTS
+    value_columns = [f"{column}_{part}" for column in said.columns for part in parts]
+    if isinstance(said, LabelSchema):
+        value_columns += [f"{question.name}_asked" for question in said.questions]
     fields = [
         pa.field("subject_id", pa.int64()),
         pa.field("image", pa.string()),
@@ -99,13 +119,15 @@ def arrow_schema(
         "producer": f"zooassist {__version__}",
         "model": card.name,
         "model_version": card.version,
-        "label_schema": json.dumps(schema.to_json(), ensure_ascii=False),
+        "targets" if card.targets else "label_schema": json.dumps(
+            said.to_json(), ensure_ascii=False
+        ),
     }
     return pa.schema(fields, metadata=metadata)
 
 
 def row_of(
-    prediction: Prediction, schema: LabelSchema, *, embedding: bool = False
+    prediction: Prediction, said: LabelSchema | Targets, *, embedding: bool = False
 ) -> dict[str, Any]:
     """Return a prediction as a flat row with the columns of `arrow_schema`."""
     row: dict[str, Any] = {
@@ -119,22 +141,24 @@ def row_of(
     }
     parts = {
         "fraction": prediction.fractions,
+        "mean": prediction.means,
+        "std": prediction.deviations,
         "lower90": prediction.lower90,
         "upper90": prediction.upper90,
     }
     for part, values in parts.items():
         if values is not None:
-            named = zip(schema.columns, values.tolist(), strict=True)
+            named = zip(said.columns, values.tolist(), strict=True)
             row.update({f"{column}_{part}": value for column, value in named})
-    if prediction.asked is not None:
-        asked = zip(schema.questions, prediction.asked.tolist(), strict=True)
+    if prediction.asked is not None and isinstance(said, LabelSchema):
+        asked = zip(said.questions, prediction.asked.tolist(), strict=True)
         row.update({f"{question.name}_asked": value for question, value in asked})
     if embedding and prediction.embedding is not None:
         row["embedding"] = prediction.embedding
     return row
 
 
-def json_of(prediction: Prediction, schema: LabelSchema) -> dict[str, Any]:
+def json_of(prediction: Prediction, said: LabelSchema | Targets) -> dict[str, Any]:
     """Return a prediction as the JSON object that the HTTP endpoint answers with."""
     answer: dict[str, Any] = {
         "image": prediction.image,
@@ -144,9 +168,17 @@ def json_of(prediction: Prediction, schema: LabelSchema) -> dict[str, Any]:
         "model_version": prediction.model_version,
         "error": prediction.error,
     }
-    row = row_of(prediction, schema)
-    if prediction.error is None:
-        answer["uncertainty"] = prediction.uncertainty
+    if prediction.error is not None:
+        return answer
+    row = row_of(prediction, said)
+    answer["uncertainty"] = prediction.uncertainty
+    if isinstance(said, Targets):
+        answer["values"] = {
+            target.name: {part: row[f"{target.name}_{part}"] for part in VALUE_PARTS}
+            | {"unit": target.unit}
+            for target in said.targets
+        }
+    else:
         answer["questions"] = {
             question.name: {
                 "asked": row[f"{question.name}_asked"],
@@ -161,6 +193,6 @@ def json_of(prediction: Prediction, schema: LabelSchema) -> dict[str, Any]:
                     for each in question.answers
                 ],
             }
-            for question in schema.questions
+            for question in said.questions
         }
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,10 @@ class VoteSummary:
     upper90: Floats
     asked: Floats
     uncertainty: Floats
+
+    def of(self, image: int) -> dict[str, Any]:
+        """Return what only votes have, for one image."""
+        return {"fractions": self.fractions[image], "asked": self.asked[image]}
 
 
 def summarise(concentrations: NDArray[np.floating], schema: LabelSchema) -> VoteSummary:

@@ -27,7 +27,7 @@ def labelled(count: int, side: int, seed: int) -> LabelledImages:
     answers[: count // 5] = 1 - answers[: count // 5]
     return LabelledImages(
         images=images.astype(np.uint8),
-        counts=np.eye(2, dtype=np.float32)[answers],
+        labels=np.eye(2, dtype=np.float32)[answers],
         subject_ids=np.arange(count),
         weights=np.ones(count, dtype=np.float32),
         surveys=np.zeros(count, dtype=np.int64),

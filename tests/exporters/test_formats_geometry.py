@@ -11,21 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from zooassist_exporters.formats.region_outlines import pixels_to_rings
-from zooassist_exporters.formats.regions import (
-    Region,
-    counts_to_runs,
-    counts_to_string,
-    maps_to_regions,
-    regions_to_maps,
-    runs_to_counts,
-    string_to_counts,
-)
+from zooassist_exporters.formats.regions import Region, maps_to_regions, regions_to_maps
 from zooassist_exporters.formats.shape_outlines import (
     box_to_shape,
     clip_box,
     clip_ring,
-    ring_area,
     ring_to_box,
     shape_to_box,
     shape_to_ring,
@@ -40,6 +30,13 @@ from zooassist_exporters.formats.yolo import (
 from zooassist_exporters.mask_patch import Size
 from zooassist_exporters.rasterise import fill_rings
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.pixel_outlines import pixels_to_rings, ring_area
+from zooassist_plugin.run_lengths import (
+    counts_to_runs,
+    counts_to_string,
+    runs_to_counts,
+    string_to_counts,
+)
 from zooassist_plugin.shapes import (
     Circle,
     Ellipse,

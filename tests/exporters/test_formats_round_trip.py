@@ -19,7 +19,6 @@ from zooassist_exporters.formats.image_folder import answers_to_folders, folder_
 from zooassist_exporters.formats.pictures import pictures
 from zooassist_exporters.formats.png_masks import marks_to_maps
 from zooassist_exporters.formats.png_masks import takes_marks as masks_are_drawn
-from zooassist_exporters.formats.region_outlines import pixels_to_rings
 from zooassist_exporters.formats.shape_outlines import (
     clip_box,
     clip_ring,
@@ -28,6 +27,7 @@ from zooassist_exporters.formats.shape_outlines import (
 )
 from zooassist_exporters.formats.voc import UNWRITABLE
 from zooassist_exporters.training_set import read_training_set
+from zooassist_plugin.pixel_outlines import pixels_to_rings
 from zooassist_plugin.shapes import make_shape
 
 BACK = [name for name, each in FORMATS.items() if each.read is not None]

@@ -359,7 +359,7 @@ def test_a_workflow_of_somebody_else_is_refused(sandbox):
 
 
 def test_an_unknown_presenter_is_named():
-    with pytest.raises(BadInput, match="expected one of marks, subtasks, got 'magic'"):
+    with pytest.raises(BadInput, match="expected one of marks, subtasks, masks, got 'magic'"):
         Wanted(1, presenter="magic")
 
 

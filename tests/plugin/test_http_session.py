@@ -7,9 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+import urllib3
 from scripted_server import scripted_server
 
-from zooassist_plugin.http_session import PlatformRefused, add_timeouts, no_answer, refusal
+from zooassist_plugin.http_session import (
+    LONGEST_WAIT,
+    PlatformRefused,
+    add_timeouts,
+    no_answer,
+    refusal,
+)
 
 
 @pytest.fixture
@@ -22,6 +29,20 @@ def test_get_is_repeated_after_a_server_error(session):
     with scripted_server([(503, b""), (502, b""), (200, b"{}")]) as (url, seen):
         assert session.get(url).status_code == 200
     assert seen == ["GET", "GET", "GET"]
+
+
+def test_get_is_repeated_after_too_many_requests(session):
+    with scripted_server([(429, b""), (200, b"{}")]) as (url, seen):
+        assert session.get(url).status_code == 200
+    assert seen == ["GET", "GET"]
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("7", 7), ("3600", LONGEST_WAIT), (None, None)])
+def test_a_server_may_say_when_to_come_back_within_bounds(session, asked, waited):
+    answer = urllib3.HTTPResponse(headers={} if asked is None else {"Retry-After": asked})
+    retry = session.get_adapter("https://example.org").max_retries
+    assert retry.get_retry_after(answer) == waited
+    assert retry.respect_retry_after_header
 
 
 def test_the_last_error_answer_is_returned_not_raised(session):

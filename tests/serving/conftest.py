@@ -123,6 +123,81 @@ def sampled_folder(tmp_path_factory):
     )
 
 
+# Targets of the tiny model of values: redshift follows red, and magnitude blue.
+TARGETS = (
+    {"name": "redshift", "mean": 0.1, "scale": 0.05, "low": 0.0, "high": 0.5},
+    {"name": "mag", "unit": "mag", "mean": 17.0, "scale": 2.0, "low": 12.0, "high": 20.0},
+)
+
+
+def tiny_values_onnx(samples: int = 1) -> bytes:
+    """uint8 image -> values (batch, samples, 2, 2) and embedding (batch, 3).
+
+    The samples' means lie 0, 0.1, 0.2… apart; deviations are 0.02 and 0.5.
+    """
+    weights = np.zeros((3, 2, 2), dtype=np.float32)
+    weights[0, 0, 0], weights[2, 1, 0] = 0.4, -3.0
+    begin = np.zeros((1, samples, 2, 2), dtype=np.float32)
+    begin[0, :, :, 0] = [0.05, 18.0]
+    begin[0, :, :, 0] += 0.1 * np.arange(samples)[:, None]
+    begin[0, :, :, 1] = [0.02, 0.5]
+    constants = {
+        "scale": np.array(1 / 255, dtype=np.float32),
+        "axes": np.array([1, 2], dtype=np.int64),
+        "weights": weights.reshape(3, 4),
+        "shape": np.array([-1, 1, 2, 2], dtype=np.int64),
+        "begin": begin,
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["floats", "scale"], ["unit"]),
+        helper.make_node("ReduceMean", ["unit", "axes"], ["embedding"], keepdims=0),
+        helper.make_node("MatMul", ["embedding", "weights"], ["product"]),
+        helper.make_node("Reshape", ["product", "shape"], ["single"]),
+        helper.make_node("Add", ["single", "begin"], ["values"]),
+    ]
+    outputs = [("values", ["batch", samples, 2, 2]), ("embedding", ["batch", 3])]
+    graph = helper.make_graph(
+        nodes,
+        "tiny-values",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 16, 16, 3])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def tiny_values_card(onnx_bytes: bytes, samples: int = 1, **changes) -> ModelCard:
+    outputs = (
+        TensorSpec(name="values", dtype="float32", shape=("batch", samples, 2, 2)),
+        TensorSpec(name="embedding", dtype="float32", shape=("batch", 3)),
+    )
+    fields = {"name": "numbers", "kind": "values", "outputs": outputs, "label_schema": None}
+    return tiny_card(onnx_bytes, **(fields | {"targets": TARGETS} | changes))
+
+
+@pytest.fixture(scope="session")
+def values_folder(tmp_path_factory):
+    onnx_bytes = tiny_values_onnx(samples=3)
+    return write_model_folder(
+        onnx_bytes,
+        tiny_values_card(onnx_bytes, samples=3),
+        tmp_path_factory.mktemp("models") / "numbers",
+    )
+
+
+@pytest.fixture(scope="session")
+def make_values_card():
+    return tiny_values_card
+
+
+@pytest.fixture(scope="session")
+def make_values_onnx():
+    return tiny_values_onnx
+
+
 @pytest.fixture(scope="session")
 def make_onnx():
     return tiny_onnx

@@ -163,7 +163,7 @@ def test_proposals(plane, encode, tiny_folder):
     image[30:50, 30:70] = (250, 40, 30)
     items = [Item("", encode(image), subject_id=7, frame=2), Item("", b"", subject_id=8)]
     good, bad = plane.propose("tiny", items, workflow, match)
-    assert good.size == (100, 80)
+    assert good.sizes == (None, None, (100, 80))
     assert good.proposal.subject_id == 7
     assert good.proposal.marks[0].frame == 2
     assert good.proposal.marks[0].shape.x_center == pytest.approx(50, abs=1)

@@ -78,3 +78,36 @@ def schema() -> LabelSchema:
 @pytest.fixture(scope="session")
 def training_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_training_set(tmp_path_factory.mktemp("discs"))
+
+
+def draw_blob(radius: float, random: np.random.Generator) -> np.ndarray:
+    """A round blob of a Gaussian radius in pixels, on noise."""
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    light = 200 * np.exp(-(x**2 + y**2) / (2 * radius**2))
+    noisy = light[..., None] + random.normal(12, 4, (SIDE, SIDE, 3))
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def make_blob_set(folder: Path, blobs: int = 120, first: int = 0) -> Path:
+    """Blobs whose metadata say their radius, for most; half a tilt that no image shows."""
+    random = np.random.default_rng(11)
+    images = folder / "pictures"
+    images.mkdir(parents=True)
+    rows = []
+    for subject in range(first, first + blobs):
+        radius = float(random.uniform(2, 9))
+        path = images / f"{subject}.png"
+        Image.fromarray(draw_blob(radius, random)).save(path)
+        metadata: dict[str, object] = {"name": f"blob {subject}", "flat": 3}
+        # As catalogues have it: numbers, numbers as text, empty cells.
+        metadata["radius"] = (radius, f"{radius:.4f}", "")[0 if subject % 5 else subject % 3]
+        if subject % 2:
+            metadata["tilt"] = float(random.normal(1000, 20))
+        rows.append(SubjectRow(subject, path, metadata=metadata))
+    votes = np.tile([3, 2, 0, 1, 1], (blobs, 1))
+    return write_training_set(folder / "blobs", rows, votes, two_questions())
+
+
+@pytest.fixture(scope="session")
+def blob_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_blob_set(tmp_path_factory.mktemp("blobs"))

@@ -202,3 +202,21 @@ def test_one_pixel_images_are_no_reason_to_fail(training_set, tmp_path, monkeypa
     picture = sorted((folder / "images").iterdir())[0]
     Image.new("L", (1, 1)).save(picture, format="PNG")
     assert run(monkeypatch, "train", "votes", folder, "--out", tmp_path / "model", *QUICK) == 0
+
+
+def test_values_are_learnt_from_metadata(blob_set, tmp_path, monkeypatch, capfd):
+    out = tmp_path / "radii"
+    options = ("--regress", "radius=px,tilt", "--samples", "3", "--zoom", "0")
+    assert run(monkeypatch, "train", "votes", blob_set, "--out", out, *QUICK, *options) == 0
+    card = load_model_folder(out).card
+    assert [each.label for each in card.targets] == ["radius (px)", "tilt"]
+    shown = capfd.readouterr().out
+    assert "test radius/rmse: " in shown
+    assert "test tilt/r2: " in shown
+
+
+@pytest.mark.parametrize("option", [("--head", "softplus"), ("--class-weights", "balanced")])
+def test_options_of_answers_are_refused_with_values(blob_set, tmp_path, monkeypatch, capfd, option):
+    arguments = ("train", "votes", blob_set, "--out", tmp_path / "m", "--regress", "radius")
+    assert run(monkeypatch, *arguments, *option) == 2
+    assert f"{option[0]}: --regress learns values" in capfd.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 from zooassist_exporters.training_set import SubjectRow, read_training_set, write_training_set
 from zooassist_plugin.model_card import Preprocessing
 from zooassist_serving.preprocessing import decode_image, prepare
-from zooassist_training.datasets import VotesDataset, channel_statistics, read_labelled_images
+from zooassist_training.datasets import LabelledDataset, channel_statistics, read_labelled_images
 
 SPEC = Preprocessing(size=24, crop=0.8)
 
@@ -21,7 +21,7 @@ def test_images_are_prepared_as_they_are_when_served(training_set):
     assert np.array_equal(labelled.counts, data.counts[rows])
     served = prepare(decode_image(data.image_path(int(rows[3])).read_bytes()), SPEC)
     assert np.array_equal(labelled.images[3], served)
-    image, counts, weight = VotesDataset(labelled)[3]
+    image, counts, weight = LabelledDataset(labelled)[3]
     assert weight == 1
     assert np.array_equal(image.numpy(), served)
     assert counts.sum() == data.counts[rows[3]].sum()
@@ -46,7 +46,7 @@ def test_broken_and_missing_images_are_named_and_the_rest_goes_on(tmp_path, sche
     folder = write_training_set(tmp_path / "set", rows, votes, schema)
     labelled = read_labelled_images(read_training_set(folder), ["train"], SPEC)
     assert labelled.subject_ids.tolist() == [1]
-    assert labelled.without_votes == 1
+    assert labelled.without_labels == 1
     assert [problem.item for problem in labelled.problems] == ["subject 2", "subject 3"]
     assert "export again" in str(labelled.problems[1])
     shutil.rmtree(folder)  # the prepared images do not lie there

@@ -12,11 +12,11 @@ from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training.encoders import PRESETS
 from zooassist_training.ensemble import Ensemble, members_of
+from zooassist_training.fit_module import FitModule
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.networks import NetworkSpec, VotesNetwork
 from zooassist_training.restore import restore_network
 from zooassist_training.train_votes import VotesRecipe, train_votes
-from zooassist_training.votes_module import VotesModule
 
 FIT = FitOptions(epochs=2, batch_size=16, learning_rate=5e-3, averaging=0.9, threads=1)
 RECIPE = VotesRecipe(
@@ -62,7 +62,7 @@ class PowerCut(Exception):
 def test_a_broken_run_goes_on_with_the_member_it_was_in(
     trained, training_set, tmp_path, monkeypatch
 ):
-    original = VotesModule.training_step
+    original = FitModule.training_step
     seen: list[int] = []
 
     def dies(self, batch, batch_idx):
@@ -72,7 +72,7 @@ def test_a_broken_run_goes_on_with_the_member_it_was_in(
         return original(self, batch, batch_idx)
 
     with monkeypatch.context() as patch:
-        patch.setattr(VotesModule, "training_step", dies)
+        patch.setattr(FitModule, "training_step", dies)
         with pytest.raises(PowerCut):
             train_votes(training_set, tmp_path / "a", RECIPE, checkpoints=tmp_path / "c")
 
@@ -81,7 +81,7 @@ def test_a_broken_run_goes_on_with_the_member_it_was_in(
         return original(self, batch, batch_idx)
 
     seen.clear()
-    monkeypatch.setattr(VotesModule, "training_step", looks)
+    monkeypatch.setattr(FitModule, "training_step", looks)
     resumed = train_votes(training_set, tmp_path / "b", RECIPE, checkpoints=tmp_path / "c")
     assert resumed.folder.card.version == trained.folder.card.version
     batches = len(read_training_set(training_set).rows_of("train")) // FIT.batch_size

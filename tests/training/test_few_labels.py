@@ -15,11 +15,11 @@ from zooassist_serving.model_folder import load_model_folder
 from zooassist_training import few_labels
 from zooassist_training.augment import Augmentation, with_margin
 from zooassist_training.datasets import read_labelled_images
+from zooassist_training.fit_module import FitModule
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.frozen_features import embed_views
 from zooassist_training.restore import restore_network
 from zooassist_training.train_votes import VotesRecipe, train_votes
-from zooassist_training.votes_module import VotesModule
 
 FIT = FitOptions(epochs=10, batch_size=16, learning_rate=5e-3, averaging=0.9, threads=1)
 RECIPE = VotesRecipe(name="discs", encoder="tiny", size=32, fit=FIT)
@@ -120,13 +120,13 @@ def test_a_probe_of_unchanged_images_asks_the_encoder_once(
     fit = replace(FIT, epochs=3, train="head", augmentation=still)
     recipe = replace(RECIPE, start=start.folder.path, fit=fit)
     seen: list[int] = []
-    original = VotesModule.training_step
+    original = FitModule.training_step
 
     def looks(self, batch, batch_idx):
         seen.append(batch[0].ndim)
         return original(self, batch, batch_idx)
 
-    monkeypatch.setattr(VotesModule, "training_step", looks)
+    monkeypatch.setattr(FitModule, "training_step", looks)
     cached = train_votes(training_set, tmp_path / "cached", recipe)
     assert set(seen) == {2}
     seen.clear()

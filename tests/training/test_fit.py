@@ -12,9 +12,9 @@ from zooassist_training.augment import with_margin
 from zooassist_training.datasets import HEAVIEST, inclusion_weights, read_labelled_images
 from zooassist_training.encoders import PRESETS
 from zooassist_training.fit import fit
+from zooassist_training.fit_module import FitModule
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.networks import NetworkSpec, VotesNetwork
-from zooassist_training.votes_module import VotesModule
 
 FIT = FitOptions(epochs=2, batch_size=8, averaging=0.9, threads=1)
 
@@ -52,13 +52,13 @@ def test_two_processes_train_together(parts, schema):
 
 def test_gradients_are_added_up(parts, schema, monkeypatch):
     steps: list[int] = []
-    original = VotesModule.on_train_batch_end
+    original = FitModule.on_train_batch_end
 
     def counts(self, *arguments):
         original(self, *arguments)
         steps.append(self.global_step)
 
-    monkeypatch.setattr(VotesModule, "on_train_batch_end", counts)
+    monkeypatch.setattr(FitModule, "on_train_batch_end", counts)
     fitted(parts, schema, replace(FIT, epochs=1, accumulate=2))
     batches = len(parts[0]) // FIT.batch_size
     assert steps == [(batch + 1) // 2 for batch in range(batches - 1)] + [(batches + 1) // 2]

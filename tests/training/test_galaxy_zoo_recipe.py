@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
 from dataclasses import replace
 from io import BytesIO
@@ -69,6 +70,8 @@ def test_the_recipe_runs_and_holds_back_the_test_split(data, tmp_path, monkeypat
     card = load_model_folder(out).card
     assert card.label_schema == TREES["gz2"]
     assert "Willett" in card.credits[0]
+    told = json.loads((tmp_path / "work" / "teacher" / "recipe.json").read_text())
+    assert told["recipe"]["encoder"] == "local-dir:imagenet", "no path of this machine"
 
 
 def test_unknown_class_is_named(tmp_path):

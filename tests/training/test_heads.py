@@ -10,7 +10,7 @@ from optimised_graph import optimised_nodes
 from zooassist_plugin.errors import BadInput
 from zooassist_serving.onnx_proto import read_onnx
 from zooassist_training.encoders import PRESETS
-from zooassist_training.heads import DirichletHead, draw_masks
+from zooassist_training.heads import DirichletHead, GaussianHead, draw_masks
 from zooassist_training.networks import NetworkSpec, VotesNetwork
 from zooassist_training.onnx_export import check_parity, export_onnx
 
@@ -92,3 +92,46 @@ def test_a_network_description_of_before_there_were_samples():
     content = NetworkSpec(PRESETS["tiny"], size=32, answers=5).to_json()
     del content["samples"], content["greyscale"]
     assert NetworkSpec.from_json(content).samples == 1
+
+
+def gaussian(targets: int = 2, samples: int = 1) -> GaussianHead:
+    torch.manual_seed(5)
+    return GaussianHead(8, targets, dropout=0.25, samples=samples).eval()
+
+
+def test_values_come_in_their_own_unit():
+    """A new head says of every image what the training set says of all, and no more surely."""
+    head = gaussian()
+    head.standardise_by(torch.tensor([100.0, -3.0]), torch.tensor([20.0, 0.5]))
+    features = torch.rand(4, 8)
+    found = head(features)
+    assert found.shape == (4, 1, 2, 2)
+    inner = head.linear(features)[:, :2]
+    expected = inner * torch.tensor([20.0, 0.5]) + torch.tensor([100.0, -3.0])
+    assert torch.allclose(found[:, 0, :, 0], expected)
+    assert torch.allclose(found[:, 0, :, 1], torch.tensor([20.0, 0.5]).expand(4, 2))
+
+
+def test_each_sample_of_values_sees_its_own_features():
+    head = gaussian(samples=4)
+    features = torch.rand(3, 8)
+    found = head(features)
+    assert found.shape == (3, 4, 2, 2)
+    for sample, mask in enumerate(head.masks):
+        seen = features * mask / 0.75
+        expected = head.answers(head.linear(seen))
+        assert torch.allclose(found[:, sample], expected, atol=1e-6)
+
+
+def test_a_target_is_taken_over_into_another_unit():
+    """Arcseconds in one training set, arcminutes' spread in the next: the answer stays."""
+    old, new = gaussian(), gaussian(targets=3)
+    with torch.no_grad():
+        old.linear.weight.normal_(std=0.1)
+        old.linear.bias.normal_(std=0.1)
+    old.standardise_by(torch.tensor([1.0, 50.0]), torch.tensor([2.0, 5.0]))
+    new.standardise_by(torch.tensor([7.0, 40.0, 0.0]), torch.tensor([1.0, 9.0, 1.0]))
+    new.take_over(1, old, 1)
+    features = torch.rand(4, 8)
+    assert torch.allclose(new(features)[:, :, 1], old(features)[:, :, 1], rtol=1e-5)
+    assert not torch.allclose(new(features)[:, :, 0], old(features)[:, :, 0])

@@ -57,7 +57,7 @@ def test_subjects_without_votes_are_counted_and_images_without_labels_too(
     votes[17] = [1, 0, 0, 0, 0]
     folder = write_training_set(tmp_path / "set", rows, votes, schema)
     trained = train_votes(folder, tmp_path / "m", RECIPE)
-    assert (trained.images, trained.without_votes) == (12, 5)
+    assert (trained.images, trained.without_labels) == (12, 5)
     assert [problem.item for problem in trained.problems] == ["subject 18"]
     assert any(line.endswith("subjects without votes: 5") for line in caplog.messages)
 

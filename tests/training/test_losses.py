@@ -6,12 +6,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import dirichlet_multinomial
+from scipy.stats import dirichlet_multinomial, norm
 
 from zooassist_plugin.trees import TREES
 from zooassist_training.losses import (
     dirichlet_multinomial_nll,
     galaxy_nll,
+    gaussian_nll,
+    mixture_nll,
     predictive_nll,
     votes_loss,
 )
@@ -141,3 +143,41 @@ def test_weights_of_galaxies_and_answers_multiply_the_loss():
     assert torch.allclose(found, plain * torch.tensor([2.0, 5.0]))  # (3 + 5) / 4 and 5
     nobody = galaxy_nll(concentrations, torch.zeros(2, 2), whole, answers)
     assert torch.equal(nobody, torch.zeros(2, 1))
+
+
+def values_of(*pairs: tuple[float, float]) -> torch.Tensor:
+    """One image, one sample: (mean, deviation) per target."""
+    return torch.tensor([[list(pairs)]], dtype=torch.float64)
+
+
+def test_values_have_the_likelihood_of_their_gaussians():
+    answers, values = values_of((1.0, 0.5), (-3.0, 2.0)), torch.tensor([[1.4, -7.0]])
+    scale = torch.tensor([0.1, 10.0])
+    found = gaussian_nll(answers, values, scale)
+    # Densities are per scale, so that the unit of a target changes nothing.
+    expected = norm.logpdf([1.4, -7.0], [1.0, -3.0], [0.5, 2.0]) + np.log([0.1, 10.0])
+    assert found.shape == (1, 1)
+    assert found.item() == pytest.approx(-expected.sum(), rel=1e-6)
+    in_thousands = gaussian_nll(answers * 1000, values * 1000, scale * 1000)
+    assert in_thousands.item() == pytest.approx(found.item(), rel=1e-6)
+
+
+def test_missing_values_cost_nothing_and_teach_nothing():
+    answers = torch.tensor([[[[1.0, 0.5], [2.0, 3.0]]]], requires_grad=True)
+    scale, nan = torch.ones(2), float("nan")
+    nothing = gaussian_nll(answers, torch.tensor([[nan, nan]]), scale)
+    assert nothing.item() == 0
+    one = gaussian_nll(answers, torch.tensor([[1.7, nan]]), scale)
+    alone = gaussian_nll(answers[:, :, :1], torch.tensor([[1.7]]), scale[:1])
+    assert one.item() == alone.item()
+    one.sum().backward()
+    assert torch.isfinite(answers.grad).all()
+    assert answers.grad[0, 0, 1].tolist() == [0, 0]
+    assert (answers.grad[0, 0, 0] != 0).all()
+
+
+def test_samples_of_values_are_one_mixture():
+    answers = torch.tensor([[[[0.0, 1.0]], [[4.0, 0.5]]]], dtype=torch.float64)
+    found = mixture_nll(gaussian_nll(answers, torch.tensor([[3.0]]), torch.ones(1)))
+    expected = -np.log(norm.pdf(3.0, [0.0, 4.0], [1.0, 0.5]).mean())
+    assert found.item() == pytest.approx(expected)

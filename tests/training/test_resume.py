@@ -15,10 +15,10 @@ import pytest
 import torch
 
 from zooassist_plugin.errors import BadInput
+from zooassist_training.fit_module import FitModule
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.run_state import DONE, HISTORY, LAST, read_state
 from zooassist_training.train_votes import VotesRecipe, train_votes
-from zooassist_training.votes_module import VotesModule
 
 FIT = FitOptions(epochs=4, batch_size=8, averaging=0.9, threads=1, patience=0)
 RECIPE = VotesRecipe(name="discs", encoder="tiny", size=32, fit=FIT)
@@ -29,16 +29,16 @@ from pathlib import Path
 sys.path[:0] = sys.argv[1].split(":")
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.train_votes import VotesRecipe, train_votes
-from zooassist_training.votes_module import VotesModule
+from zooassist_training.fit_module import FitModule
 training_set, out, checkpoints, epoch, batch = sys.argv[2:]
-original = VotesModule.training_step
+original = FitModule.training_step
 def step(self, images, batch_idx):
     loss = original(self, images, batch_idx)
     if (self.current_epoch, batch_idx) == (int(epoch), int(batch)):
         print("here", flush=True)
         time.sleep(300)
     return loss
-VotesModule.training_step = step
+FitModule.training_step = step
 fit = FitOptions(epochs=4, batch_size=8, averaging=0.9, threads=1, patience=0)
 recipe = VotesRecipe(name="discs", encoder="tiny", size=32, fit=fit)
 train_votes(Path(training_set), Path(out), recipe, checkpoints=Path(checkpoints))
@@ -81,7 +81,7 @@ def test_killed_and_broken_again_and_resumed_is_the_unbroken_run(
     assert not (tmp_path / "broken").exists()
     checkpoints = tmp_path / "checkpoints"
     assert len(read_state(checkpoints / LAST)[HISTORY]) == 1
-    original = VotesModule.training_step
+    original = FitModule.training_step
 
     def dies(self, batch, batch_idx):
         if (self.current_epoch, batch_idx) == (3, 1):
@@ -89,7 +89,7 @@ def test_killed_and_broken_again_and_resumed_is_the_unbroken_run(
         return original(self, batch, batch_idx)
 
     with monkeypatch.context() as patch:
-        patch.setattr(VotesModule, "training_step", dies)
+        patch.setattr(FitModule, "training_step", dies)
         with pytest.raises(PowerCut):
             train_votes(training_set, tmp_path / "broken", RECIPE, checkpoints=checkpoints)
     assert len(read_state(checkpoints / LAST)[HISTORY]) == 3
@@ -107,7 +107,7 @@ def finished(training_set, tmp_path_factory) -> Path:
 
 
 def test_a_finished_run_is_not_trained_again(finished, training_set, tmp_path, monkeypatch):
-    monkeypatch.setattr("zooassist_training.fit.VotesModule", lambda *_: 1 / 0)
+    monkeypatch.setattr("zooassist_training.fit.FitModule", lambda *_: 1 / 0)
     recipe = replace(RECIPE, fit=replace(FIT, epochs=1))
     again = train_votes(training_set, tmp_path / "model", recipe, checkpoints=finished / "c")
     assert again.epochs == 1
@@ -122,7 +122,7 @@ def test_a_run_that_was_broken_after_early_stopping_learns_no_more(
     whole = train_votes(training_set, tmp_path / "whole", recipe, checkpoints=checkpoints)
     assert whole.epochs < 12, "did not stop early"
     (checkpoints / DONE).unlink()
-    monkeypatch.setattr(VotesModule, "training_step", lambda *_: 1 / 0)
+    monkeypatch.setattr(FitModule, "training_step", lambda *_: 1 / 0)
     again = train_votes(training_set, tmp_path / "again", recipe, checkpoints=checkpoints)
     assert again.folder.card.version == whole.folder.card.version
     assert again.epochs == whole.epochs

@@ -15,12 +15,12 @@ from zooassist_plugin.label_schema import Answer, LabelSchema, Question
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training import train_votes as steps
+from zooassist_training.fit_module import FitModule
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.onnx_export import ParityError
 from zooassist_training.restore import known_questions, restore_network, with_schema
 from zooassist_training.start import start_of
 from zooassist_training.train_votes import VotesRecipe, train_votes
-from zooassist_training.votes_module import VotesModule
 
 FIT = FitOptions(epochs=12, batch_size=16, learning_rate=5e-3, averaging=0.9, threads=1)
 RECIPE = VotesRecipe(name="discs", encoder="tiny", size=32, dropout=0.0, fit=FIT, licence="CC0")
@@ -161,7 +161,7 @@ def test_interrupted_training_ends_as_the_unbroken_one(
     trained, training_set, tmp_path, monkeypatch
 ):
     """The first run is cut off in the middle of its fifth epoch."""
-    original = VotesModule.training_step
+    original = FitModule.training_step
 
     def dies(self, batch, batch_idx):
         if (self.current_epoch, batch_idx) == (4, 1):
@@ -169,7 +169,7 @@ def test_interrupted_training_ends_as_the_unbroken_one(
         return original(self, batch, batch_idx)
 
     with monkeypatch.context() as patch:
-        patch.setattr(VotesModule, "training_step", dies)
+        patch.setattr(FitModule, "training_step", dies)
         with pytest.raises(PowerCut):
             train_votes(
                 training_set, tmp_path / "broken", RECIPE, checkpoints=tmp_path / "checkpoints"

@@ -51,14 +51,16 @@ Examples:
   zooassist train votes training-set --out models/next --from galaxy-zoo --epochs 8
   zooassist train votes training-set --out models/probe --from galaxy-zoo --train head
   zooassist train votes training-set --out models/five --members 5 --store float16
-  zooassist train votes decals hubble --out models/both""",
+  zooassist train votes decals hubble --out models/both
+  zooassist train votes training-set --out models/z --from galaxy-zoo --regress redshift""",
 )
 @click.argument("training_sets", nargs=-1, required=True, type=click.Path(path_type=Path))
 @sectioned_options
 def votes(training_sets: tuple[Path, ...], out: Path, **given: Any) -> None:  # noqa: ANN401
     """Learn vote fractions from TRAINING_SETS, folders that `zooassist export` wrote.
 
-    Questions that several sets ask in the same words are learnt as one.
+    Questions that several sets ask in the same words are learnt as one. With --regress numbers of
+    the subjects' metadata are learnt instead.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Imported here: `zooassist train --help` needs no torch.
@@ -70,6 +72,8 @@ def votes(training_sets: tuple[Path, ...], out: Path, **given: Any) -> None:  # 
         _refuse_what_few_labels_do_not_use()
     if given["start"] is not None:
         _refuse_what_the_model_decides()
+    if given["regress"]:
+        _refuse_what_values_do_not_use()
     checkpoints, overwrite = given.pop("checkpoints"), given.pop("overwrite")
     recipe = _recipe(name=given.pop("name") or out.resolve().name, **given)
     trained = train_votes(training_sets, out, recipe, checkpoints=checkpoints, overwrite=overwrite)
@@ -82,10 +86,11 @@ def votes(training_sets: tuple[Path, ...], out: Path, **given: Any) -> None:  # 
     if recipe.start is not None:
         click.echo(f"  went on from {recipe.start}: {', '.join(trained.carried_over) or 'none'}")
         click.echo(f"  started new: {', '.join(trained.started_new) or 'none'}")
+    shown = ("/rmse", "/r2") if recipe.regress else ("/accuracy",)
     for survey, scores in trained.tests.items():
         of = f" {survey}" if len(trained.tests) > 1 else ""
         for name, value in scores.flat().items():
-            if name.endswith("/accuracy") or name == "rmse":
+            if name.endswith(shown) or name == "rmse":
                 click.echo(f"  test{of} {name}: {value:.4f}")
     if trained.problems:
         raise SystemExit(1)
@@ -116,6 +121,16 @@ def _refuse_what_the_model_decides() -> None:
             )
 
 
+def _refuse_what_values_do_not_use() -> None:
+    """Stop when an option was given that is about answers, which values do not have."""
+    for name, option in (("concentrations", "--head"), ("class_weights", "--class-weights")):
+        if _was_given(name):
+            raise BadInput(
+                f"{option}: --regress learns values, which have no answers to use it for; leave "
+                "one of them out"
+            )
+
+
 def _recipe(
     *,
     learning_rate: float | None,
@@ -129,6 +144,7 @@ def _recipe(
     head_only: bool,
     train: str,
     class_weights: str | None,
+    regress: tuple[str, ...],
     stretch: tuple[float, float, float] | None,
     train_on_validation: bool,
     **options: Any,  # noqa: ANN401 - the fields of FitOptions and VotesRecipe
@@ -137,6 +153,7 @@ def _recipe(
     from zooassist_training.augment import Augmentation
     from zooassist_training.class_weights import parse_class_weights
     from zooassist_training.fit_options import FitOptions
+    from zooassist_training.target_values import parse_wishes
     from zooassist_training.train_votes import VotesRecipe
 
     if head_only and train not in ("all", "head"):
@@ -158,7 +175,13 @@ def _recipe(
     )
     train_on: tuple[Any, ...] = ("train", "validation") if train_on_validation else ("train",)
     chosen_stretch = Stretch() if stretch is None else _stretch(*stretch)
-    return VotesRecipe(**options, stretch=chosen_stretch, train_on=train_on, fit=fit)
+    return VotesRecipe(
+        **options,
+        stretch=chosen_stretch,
+        train_on=train_on,
+        fit=fit,
+        regress=parse_wishes(regress),
+    )
 
 
 def _stretch(q: float, low: float, high: float) -> Stretch:

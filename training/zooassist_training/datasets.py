@@ -1,4 +1,4 @@
-"""What does the network see of a training set? Prepared images and the votes on them."""
+"""What does the network see of a training set? Prepared images, and the votes or values of them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ HEAVIEST = 20.0
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images as the network takes them, with their votes; rows that could not be used are named.
+    """Images as the network takes them, with labels; rows that could not be used are named.
 
     Attributes
     ----------
     images : array of shape (images, size, size, 3), uint8
         Kept in a temporary file that the system forgets with the process, not in memory.
-    counts : array of shape (images, label columns), float32
+    labels : array of shape (images, columns), float32
+        Votes per label column, or values of targets with NaN where one is not known.
     subject_ids : array of shape (images,)
     weights : array of shape (images,), float32
         How much each image counts; 1 on average.
@@ -43,20 +44,25 @@ class LabelledImages:
         Which of several training sets an image is of, by number.
     problems : tuple of ItemFailed
         Subjects whose image is missing or broken.
-    without_votes : int
-        Subjects that nobody answered a question about.
+    without_labels : int
+        Subjects that nobody answered a question about, or that have no value.
     """
 
     images: NDArray[np.uint8]
-    counts: NDArray[np.float32]
+    labels: NDArray[np.float32]
     subject_ids: NDArray[np.int64]
     weights: NDArray[np.float32]
     surveys: NDArray[np.int64]
     problems: tuple[ItemFailed, ...] = ()
-    without_votes: int = 0
+    without_labels: int = 0
 
     def __len__(self) -> int:
-        return len(self.counts)
+        return len(self.labels)
+
+    @property
+    def counts(self) -> NDArray[np.float32]:
+        """The labels, where these are votes."""
+        return self.labels
 
     def rows(self, chosen: NDArray[np.integer] | slice) -> LabelledImages:
         """Return some of the images, each with the weight that it has; nothing is reported twice.
@@ -68,7 +74,7 @@ class LabelledImages:
         """
         return LabelledImages(
             images=self.images[chosen],
-            counts=self.counts[chosen],
+            labels=self.labels[chosen],
             subject_ids=self.subject_ids[chosen],
             weights=self.weights[chosen],
             surveys=self.surveys[chosen],
@@ -76,20 +82,32 @@ class LabelledImages:
 
 
 def read_labelled_images(
-    training_set: TrainingSet, splits: Sequence[Split], spec: Preprocessing
+    training_set: TrainingSet,
+    splits: Sequence[Split],
+    spec: Preprocessing,
+    values: NDArray[np.floating] | None = None,
 ) -> LabelledImages:
     """Decode and prepare the images of some splits, exactly as they will be when served.
 
-    A subject without votes is left out; a missing or broken image is left out and reported.
+    A subject without labels is left out; a missing or broken image is left out and reported.
+
+    Parameters
+    ----------
+    values : array of shape (subjects, targets), optional
+        Labels in place of the set's votes; NaN where one is not known.
     """
     found = [training_set.rows_of(split) for split in splits]
     rows = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *found]))
-    counts = training_set.counts[rows].astype(np.float32)
-    voted = counts.sum(1) > 0
-    images = temporary_array((int(voted.sum()), spec.size, spec.size, 3))
+    if values is None:
+        labels = training_set.counts[rows].astype(np.float32)
+        labelled = labels.sum(1) > 0
+    else:
+        labels = values[rows].astype(np.float32)
+        labelled = np.isfinite(labels).any(1)
+    images = temporary_array((int(labelled.sum()), spec.size, spec.size, 3))
     problems: list[ItemFailed] = []
     kept: list[int] = []
-    for place in np.flatnonzero(voted):
+    for place in np.flatnonzero(labelled):
         row = int(rows[place])
         try:
             picture = decode_image(training_set.image_path(row).read_bytes(), stretch=spec.stretch)
@@ -105,12 +123,12 @@ def read_labelled_images(
         kept.append(int(place))
     return LabelledImages(
         images=images[: len(kept)],
-        counts=counts[kept],
+        labels=labels[kept],
         subject_ids=training_set.subject_ids[rows[kept]],
         weights=inclusion_weights(training_set.inclusion_probability[rows[kept]]),
         surveys=np.zeros(len(kept), dtype=np.int64),
         problems=tuple(problems),
-        without_votes=int((~voted).sum()),
+        without_labels=int((~labelled).sum()),
     )
 
 
@@ -144,20 +162,20 @@ def inclusion_weights(probability: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(weights / weights.mean(), dtype=np.float32)
 
 
-class VotesDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """A uint8 image (side, side, 3), its vote counts (label columns,), and how much it counts."""
+class LabelledDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """A uint8 image (side, side, 3), its labels (columns,), and how much it counts."""
 
     def __init__(self, labelled: LabelledImages) -> None:
-        self._images, self._counts = labelled.images, torch.from_numpy(labelled.counts)
+        self._images, self._labels = labelled.images, torch.from_numpy(labelled.labels)
         self._weights = torch.from_numpy(labelled.weights)
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self._labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return one image, its votes and its weight."""
+        """Return one image, its labels and its weight."""
         image = torch.from_numpy(np.array(self._images[index]))
-        return image, self._counts[index], self._weights[index]
+        return image, self._labels[index], self._weights[index]
 
 
 def channel_statistics(

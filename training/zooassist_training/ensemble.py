@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zooassist_plugin.errors import BadInput
-from zooassist_training.networks import NetworkSpec, VotesNetwork
+from zooassist_training.networks import HeadedNetwork, NetworkSpec, network_of
 
 
 class Ensemble(nn.Module):
@@ -25,11 +25,11 @@ class Ensemble(nn.Module):
 
     Parameters
     ----------
-    members : sequence of VotesNetwork
+    members : sequence of HeadedNetwork
         Of one description.
     """
 
-    def __init__(self, members: Sequence[VotesNetwork]) -> None:
+    def __init__(self, members: Sequence[HeadedNetwork]) -> None:
         super().__init__()
         if len(members) < 2:
             raise BadInput(f"an ensemble: expected 2 members or more, got {len(members)}")
@@ -42,30 +42,30 @@ class Ensemble(nn.Module):
         self.features = sum(member.features for member in members)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (concentrations, embedding) for uint8 images (batch, height, width, 3)."""
-        answers = [member(image) for member in self.members]
-        concentrations = torch.cat([concentrations for concentrations, _ in answers], 1)
-        return concentrations, torch.cat([embedding for _, embedding in answers], 1)
+        """Return (answers, embedding) for uint8 images (batch, height, width, 3)."""
+        found = [member(image) for member in self.members]
+        answers = torch.cat([answers for answers, _ in found], 1)
+        return answers, torch.cat([embedding for _, embedding in found], 1)
 
 
-Network: TypeAlias = VotesNetwork | Ensemble
+Network: TypeAlias = HeadedNetwork | Ensemble
 
 
-def members_of(network: Network) -> tuple[VotesNetwork, ...]:
+def members_of(network: Network) -> tuple[HeadedNetwork, ...]:
     """Return the networks that one is made of; a single one is its own only member."""
-    if isinstance(network, VotesNetwork):
+    if isinstance(network, HeadedNetwork):
         return (network,)
-    return tuple(member for member in network.members if isinstance(member, VotesNetwork))
+    return tuple(member for member in network.members if isinstance(member, HeadedNetwork))
 
 
-def together(members: Sequence[VotesNetwork]) -> Network:
+def together(members: Sequence[HeadedNetwork]) -> Network:
     """Return the one network, or the ensemble of several."""
     return members[0] if len(members) == 1 else Ensemble(members)
 
 
 def build_network(spec: NetworkSpec, members: int) -> Network:
     """Build an untrained network of so many members."""
-    return together([VotesNetwork(spec) for _ in range(members)])
+    return together([network_of(spec) for _ in range(members)])
 
 
 def number_of_samples(network: Network) -> int:

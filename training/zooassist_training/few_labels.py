@@ -1,7 +1,7 @@
 """How is a network fitted to fifty labels? Its encoder is left alone, and its head is held back.
 
 The encoder runs once over a few changed views of every image. The head is then a small convex-ish
-problem: the Dirichlet-multinomial likelihood with a quadratic penalty, minimised by L-BFGS. How
+problem: the likelihood of the votes (or values) with a quadratic penalty, minimised by L-BFGS. How
 strong the penalty is decides everything with so few labels; it is chosen by cross-validation on
 the likelihood of galaxies that the head did not see. The penalty pulls towards what the network
 knew where it knew the question, and towards "the features say nothing" elsewhere.
@@ -11,21 +11,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zooassist_plugin.label_schema import LabelSchema
-from zooassist_training.class_weights import answer_weights
 from zooassist_training.datasets import LabelledImages
 from zooassist_training.fit import Fitted
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.frozen_features import embed_views
-from zooassist_training.heads import CONCENTRATIONS
-from zooassist_training.losses import galaxy_nll, predictive_nll
-from zooassist_training.networks import VotesNetwork
+from zooassist_training.heads import SampledHead
+from zooassist_training.networks import HeadedNetwork
+from zooassist_training.objectives import Objective, Taught, objective_of, outputs_of
 
 log = logging.getLogger(__name__)
 # Below so many training images this is what is done unless asked otherwise.
@@ -40,7 +38,7 @@ ITERATIONS = 40
 
 @dataclass(frozen=True)
 class _Head:
-    """Weights (answers, features) for centred and scaled features, and biases (answers,)."""
+    """Weights (outputs, features) for centred and scaled features, and biases (outputs,)."""
 
     weight: Tensor
     bias: Tensor
@@ -48,45 +46,43 @@ class _Head:
 
 @dataclass(frozen=True)
 class _Problem:
-    """Rows of features with what was voted on them.
+    """Rows of features with their labels.
 
     Attributes
     ----------
     features : Tensor of shape (rows, features), float64
-    counts : Tensor of shape (rows, answers), float64
+    labels : Tensor of shape (rows, columns), float64
     weights : Tensor of shape (rows,), float64
+    head : SampledHead
+        Says what the outputs of a linear layer mean; its own weights have no part in it.
     """
 
     features: Tensor
-    counts: Tensor
+    labels: Tensor
     weights: Tensor
-    questions: tuple[slice, ...]
-    concentrations: str
-    answer_weights: Tensor | None
+    head: SampledHead
+    objective: Objective
 
     def nll(self, head: _Head, features: Tensor | None = None) -> Tensor:
-        """Return the mean negative log-likelihood per galaxy."""
+        """Return the mean negative log-likelihood per subject."""
         rows = self.features if features is None else features
-        values = rows @ head.weight.T + head.bias
-        concentrations = CONCENTRATIONS[self.concentrations](values).unsqueeze(1)
-        nll = galaxy_nll(concentrations, self.counts, self.questions, self.answer_weights)
+        answers = self.head.answers(rows @ head.weight.T + head.bias).unsqueeze(1)
+        nll = self.objective.nll(answers, self.labels)
         return (nll[:, 0] * self.weights).sum() / self.weights.sum()
 
     def rows(self, chosen: Tensor) -> _Problem:
         """Return some of the rows."""
-        return _Problem(
-            self.features[chosen],
-            self.counts[chosen],
-            self.weights[chosen],
-            self.questions,
-            self.concentrations,
-            self.answer_weights,
+        return replace(
+            self,
+            features=self.features[chosen],
+            labels=self.labels[chosen],
+            weights=self.weights[chosen],
         )
 
 
 def fit_few_labels(
-    network: VotesNetwork,
-    schema: LabelSchema,
+    network: HeadedNetwork,
+    taught: Taught,
     training: LabelledImages,
     validation: LabelledImages,
     options: FitOptions,
@@ -101,15 +97,15 @@ def fit_few_labels(
     validation : LabelledImages
         Only measured: nothing is stopped early.
     known : sequence of str
-        Questions whose answers the head knows from before.
+        Questions (or targets) that the head knows from before.
     """
     torch.manual_seed(options.seed)
     views = min(MOST_VIEWS, max(2, VIEWS_IN_ALL // len(training)))
     embedded = embed_views(network, training, options.augmentation, views, options.seed).double()
     centre = embedded.mean((0, 1))
     scale = embedded.std((0, 1)).clamp(min=1e-3 * float(embedded.std()) + 1e-9)
-    begun = _what_is_known(network, schema, known, centre, scale)
-    problem = _problem(network, schema, training, (embedded - centre) / scale, options)
+    begun = _what_is_known(network, taught, known, centre, scale)
+    problem = _problem(network, taught, training, (embedded - centre) / scale, options)
     penalty, expected = _choose_penalty(problem, begun, len(training), views, options.seed)
     head = _fit_head(problem, begun, begun, penalty, _dropped(network, len(problem.features)))
     with torch.no_grad():
@@ -119,7 +115,8 @@ def fit_few_labels(
     losses = {"epoch": 1.0, "training_loss": float(problem.nll(head))}
     losses |= {"cross_validation_loss": expected, "penalty": penalty}
     if len(validation):
-        losses["validation_loss"] = _validation_loss(network, schema, validation)
+        plain = objective_of(taught, training.labels, replace(options, class_weights=None))
+        losses["validation_loss"] = _validation_loss(network, plain, validation)
     log.info(
         "few labels: %d images, %d views each; %d-fold cross-validation: penalty %g, loss %.4f",
         len(training),
@@ -132,43 +129,38 @@ def fit_few_labels(
 
 
 def _problem(
-    network: VotesNetwork,
-    schema: LabelSchema,
+    network: HeadedNetwork,
+    taught: Taught,
     training: LabelledImages,
     scaled: Tensor,
     options: FitOptions,
 ) -> _Problem:
-    """Lay out the views as rows: all views of the first galaxy, then of the second, …"""
+    """Lay out the views as rows: all views of the first subject, then of the second, …"""
     views = scaled.shape[1]
-    counts = torch.from_numpy(training.counts).double().repeat_interleave(views, 0)
+    labels = torch.from_numpy(training.labels).double().repeat_interleave(views, 0)
     weights = torch.from_numpy(training.weights).double().repeat_interleave(views, 0)
-    of_answers = None
-    if options.class_weights is not None:
-        chosen = answer_weights(options.class_weights, training.counts, schema)
-        of_answers = torch.from_numpy(chosen).double()
     return _Problem(
         features=scaled.reshape(-1, scaled.shape[2]),
-        counts=counts,
+        labels=labels,
         weights=weights,
-        questions=tuple(schema.slices.values()),
-        concentrations=network.spec.concentrations,
-        answer_weights=of_answers,
+        head=network.head,
+        objective=objective_of(taught, training.labels, options),
     )
 
 
 @torch.no_grad()
 def _what_is_known(
-    network: VotesNetwork,
-    schema: LabelSchema,
+    network: HeadedNetwork,
+    taught: Taught,
     known: Sequence[str],
     centre: Tensor,
     scale: Tensor,
 ) -> _Head:
-    """Return the head of before for the questions it knows, in centred features; else zeros."""
+    """Return the head of before for what it knows, in centred features; else zeros."""
     weight, bias = network.head.linear.weight.double(), network.head.linear.bias.double()
-    kept = torch.zeros(len(schema.columns), dtype=torch.bool)
+    kept = torch.zeros(len(bias), dtype=torch.bool)
     for name in known:
-        kept[schema.slices[name]] = True
+        kept[outputs_of(taught, name)] = True
     moved = bias + weight @ (centre - network.head.centre.double())
     zero = torch.zeros((), dtype=torch.float64)
     return _Head(
@@ -176,7 +168,7 @@ def _what_is_known(
     )
 
 
-def _dropped(network: VotesNetwork, rows: int) -> Tensor | None:
+def _dropped(network: HeadedNetwork, rows: int) -> Tensor | None:
     """Return what dropout leaves of each row: one of the head's masks, in turn."""
     masks = network.head.masks
     if masks is None:
@@ -245,7 +237,7 @@ def _choose_penalty(
         loss = 0.0
         for fold, (learnt, asked) in enumerate(parts):
             heads[fold] = _fit_head(learnt, begun, heads[fold], penalty)
-            loss += float(asked.nll(heads[fold])) * len(asked.counts) / galaxies
+            loss += float(asked.nll(heads[fold])) * len(asked.labels) / galaxies
         if loss < lowest:
             best, lowest, worse = penalty, loss, 0
         else:
@@ -257,7 +249,7 @@ def _choose_penalty(
 
 @torch.no_grad()
 def _validation_loss(
-    network: VotesNetwork, schema: LabelSchema, validation: LabelledImages
+    network: HeadedNetwork, objective: Objective, validation: LabelledImages
 ) -> float:
     """Return the predictive loss of all samples, as in any other training."""
     network.eval()
@@ -265,8 +257,7 @@ def _validation_loss(
     total = 0.0
     for start in range(0, len(validation), 64):
         images = torch.from_numpy(np.array(validation.images[start : start + 64])).to(device)
-        counts = torch.from_numpy(validation.counts[start : start + 64]).to(device)
+        labels = torch.from_numpy(validation.labels[start : start + 64]).to(device)
         weights = torch.from_numpy(validation.weights[start : start + 64]).to(device)
-        nll = predictive_nll(network(images)[0], counts, list(schema.slices.values()))
-        total += float((nll * weights).sum())
+        total += float((objective.predictive(network(images)[0], labels) * weights).sum())
     return total / len(validation)

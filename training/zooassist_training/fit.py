@@ -1,4 +1,4 @@
-"""How is a network fitted to votes? Lightning, early stopping, checkpoints, averaged weights."""
+"""How is a network fitted to labels? Lightning, early stopping, checkpoints, averaged weights."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from zooassist_plugin.errors import BadInput
-from zooassist_plugin.label_schema import LabelSchema
-from zooassist_training.class_weights import answer_weights
-from zooassist_training.datasets import LabelledImages, VotesDataset
+from zooassist_training.datasets import LabelledDataset, LabelledImages
 from zooassist_training.engine import check_numbers, run
 from zooassist_training.epoch_order import EpochOrder
+from zooassist_training.fit_module import FitModule
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.freezing import HEAD
 from zooassist_training.frozen_features import EmbeddedImages
-from zooassist_training.networks import VotesNetwork
+from zooassist_training.networks import HeadedNetwork
+from zooassist_training.objectives import Taught, objective_of
 from zooassist_training.run_state import Done, identity_of
-from zooassist_training.votes_module import VotesModule
 
 __all__ = ["FitOptions", "Fitted", "fit"]
 
@@ -33,13 +32,13 @@ __all__ = ["FitOptions", "Fitted", "fit"]
 class Fitted:
     """A fitted network and how it went: one dict of losses per epoch."""
 
-    network: VotesNetwork
+    network: HeadedNetwork
     history: tuple[dict[str, float], ...]
 
 
 def fit(
-    network: VotesNetwork,
-    schema: LabelSchema,
+    network: HeadedNetwork,
+    taught: Taught,
     training: LabelledImages,
     validation: LabelledImages,
     options: FitOptions,
@@ -49,6 +48,8 @@ def fit(
 
     Parameters
     ----------
+    taught : LabelSchema or Targets
+        What the labels of the images mean.
     training : LabelledImages
         With the margin of `augment.with_margin`.
     validation : LabelledImages
@@ -63,18 +64,18 @@ def fit(
     """
     if len(training) < 2:
         raise BadInput(
-            f"expected at least 2 images with votes to train on, got {len(training)}; export more "
+            f"expected at least 2 images with labels to train on, got {len(training)}; export more "
             "classifications, or check the problems listed above"
         )
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     pl.seed_everything(options.seed, verbose=False)
-    identity = identity_of(network, schema, training, options)
+    identity = identity_of(network, taught, training, options)
     with tempfile.TemporaryDirectory() as scratch:
         folder = checkpoints or Path(scratch)
         done = Done.read(folder, identity)
         if done is None:
-            module = _module(network, schema, training, options, identity)
+            module = _module(network, taught, training, options, identity)
             done = _run(module, training, validation, options, folder, checkpoints is not None)
             if checkpoints is not None:
                 done.write(folder, identity)
@@ -84,21 +85,18 @@ def fit(
 
 
 def _module(
-    network: VotesNetwork,
-    schema: LabelSchema,
+    network: HeadedNetwork,
+    taught: Taught,
     training: LabelledImages,
     options: FitOptions,
     identity: Mapping[str, str],
-) -> VotesModule:
-    weights = None
-    if options.class_weights is not None:
-        chosen = answer_weights(options.class_weights, training.counts, schema)
-        weights = torch.from_numpy(chosen)
-    return VotesModule(network, schema, options, weights, identity).train()
+) -> FitModule:
+    objective = objective_of(taught, training.labels, options)
+    return FitModule(network, objective, options, identity).train()
 
 
 def _run(
-    module: VotesModule,
+    module: FitModule,
     training: LabelledImages,
     validation: LabelledImages,
     options: FitOptions,
@@ -108,7 +106,7 @@ def _run(
     """Fit, or go on fitting; return the averaged weights of the best epoch and the losses."""
     batch = min(options.batch_size, max(1, len(training) // options.devices))
     once = options.train == HEAD and options.augmentation.changes_nothing
-    show = partial(EmbeddedImages.of, module.network) if once else VotesDataset
+    show = partial(EmbeddedImages.of, module.network) if once else LabelledDataset
     training_loader: DataLoader[Any] = DataLoader(
         show(training),
         batch_size=batch,

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from zooassist_plugin import __version__
 from zooassist_plugin.calibration import NO_CALIBRATION, Calibration
-from zooassist_plugin.model_card import Preprocessing, TensorSpec, TrainingSetReference
+from zooassist_plugin.model_card import (
+    MAIN_OUTPUT,
+    Preprocessing,
+    TensorSpec,
+    TrainingSetReference,
+)
 from zooassist_serving.model_folder import ModelFolder, card_for, write_model_folder
-from zooassist_training.ensemble import Network, number_of_samples
+from zooassist_training.encoders import LOCAL
+from zooassist_training.ensemble import Network, members_of, number_of_samples
 from zooassist_training.evaluate import Scores
+from zooassist_training.evaluation.value_metrics import ValueMetrics
 from zooassist_training.surveys import Surveys
+from zooassist_training.value_surveys import ValueSurveys
 
 if TYPE_CHECKING:
     from zooassist_training.train_votes import VotesRecipe
@@ -45,12 +53,13 @@ class Report:
     tests : mapping
         Scores on the test split, by the name of the training set.
     parity : float
-        Largest relative difference between graph and PyTorch, recorded in ``recipe.json``.
+        Largest difference between graph and PyTorch (`onnx_export.largest_difference`), recorded
+        in ``recipe.json``.
     """
 
     network: Network
     histories: tuple[tuple[dict[str, float], ...], ...]
-    tests: Mapping[str, Scores]
+    tests: Mapping[str, Scores | ValueMetrics]
     parity: float
     calibration: Calibration = NO_CALIBRATION
 
@@ -65,11 +74,11 @@ class Report:
         }
 
 
-def write_votes_model(
+def write_trained_model(
     onnx_bytes: bytes,
     report: Report,
     recipe: VotesRecipe,
-    data: Surveys,
+    data: Surveys | ValueSurveys,
     preprocessing: Preprocessing,
     out: Path,
     *,
@@ -77,7 +86,12 @@ def write_votes_model(
 ) -> ModelFolder:
     """Write the model folder; it appears whole or not at all."""
     side, network = preprocessing.size, report.network
-    samples, answers = number_of_samples(network), len(data.schema.columns)
+    kind, shape = network.spec.kind, members_of(network)[0].answer_shape
+    samples = number_of_samples(network)
+    if isinstance(data, Surveys):
+        learnt: dict[str, object] = {"label_schema": data.schema}
+    else:
+        learnt = {"targets": data.taught.targets}
     references = tuple(
         TrainingSetReference(name=each.name, sha256=each.data.sha256, rows=len(each.data))
         for each in data.surveys
@@ -87,13 +101,13 @@ def write_votes_model(
         preprocessing=preprocessing,
         calibration=report.calibration,
         name=recipe.name,
-        kind="votes",
+        kind=kind,
         inputs=(TensorSpec(name="image", dtype="uint8", shape=("batch", side, side, 3)),),
         outputs=(
-            TensorSpec(name="concentrations", dtype="float32", shape=("batch", samples, answers)),
+            TensorSpec(name=MAIN_OUTPUT[kind], dtype="float32", shape=("batch", samples, *shape)),
             TensorSpec(name="embedding", dtype="float32", shape=("batch", network.features)),
         ),
-        label_schema=data.schema,
+        **learnt,
         training_set=references[0],
         training_sets=references if len(references) > 1 else (),
         metrics=report.metrics(),
@@ -127,7 +141,11 @@ def write_votes_model(
 def _recipe_json(recipe: VotesRecipe) -> dict[str, Any]:
     """Return the options that had a say, and no path of the machine that training ran on."""
     content = asdict(recipe) | {"stretch": recipe.stretch.model_dump()}
+    if not recipe.regress:
+        del content["regress"]
     if recipe.start is not None:
         content = {name: x for name, x in content.items() if name not in DECIDED_BY_START}
         content["start"] = Path(recipe.start).name
+    elif recipe.encoder.startswith(LOCAL):
+        content["encoder"] = LOCAL + Path(recipe.encoder.removeprefix(LOCAL)).name
     return content

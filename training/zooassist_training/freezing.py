@@ -10,7 +10,7 @@ from timm.optim._param_groups import param_groups_layer_decay
 from torch import nn
 
 from zooassist_plugin.errors import BadInput
-from zooassist_training.networks import VotesNetwork
+from zooassist_training.networks import HeadedNetwork
 
 ALL, HEAD = "all", "head"
 _LAST = re.compile(r"last:([1-9][0-9]*)")
@@ -34,7 +34,7 @@ def last_blocks(train: str) -> int | None:
     return int(found[1])
 
 
-def freeze(network: VotesNetwork, train: str) -> None:
+def freeze(network: HeadedNetwork, train: str) -> None:
     """Let only a part of the network learn.
 
     Parameters
@@ -66,7 +66,7 @@ def freeze(network: VotesNetwork, train: str) -> None:
         weight.requires_grad_(name in kept)
 
 
-def hold_still(network: VotesNetwork) -> None:
+def hold_still(network: HeadedNetwork) -> None:
     """Put whatever is frozen into evaluation: normalisations there keep their statistics."""
     for module in network.encoder.modules():
         own = list(module.parameters())
@@ -75,7 +75,7 @@ def hold_still(network: VotesNetwork) -> None:
 
 
 def parameter_groups(
-    network: VotesNetwork, learning_rate: float, weight_decay: float, layer_decay: float
+    network: HeadedNetwork, learning_rate: float, weight_decay: float, layer_decay: float
 ) -> list[dict[str, Any]]:
     """Sort the weights that are trained into groups for AdamW, each with its highest rate.
 

@@ -11,14 +11,14 @@ from torch.utils.data import Dataset
 
 from zooassist_training.augment import Augmentation, augment
 from zooassist_training.datasets import LabelledImages
-from zooassist_training.networks import VotesNetwork
+from zooassist_training.networks import HeadedNetwork
 
 BATCH = 64
 
 
 @torch.no_grad()
 def embed_views(
-    network: VotesNetwork,
+    network: HeadedNetwork,
     labelled: LabelledImages,
     augmentation: Augmentation,
     views: int,
@@ -59,22 +59,22 @@ def embed_views(
 
 @dataclass(frozen=True)
 class EmbeddedImages(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """In place of `datasets.VotesDataset`: embeddings (images, features) for images."""
+    """In place of `datasets.LabelledDataset`: embeddings (images, features) for images."""
 
     embeddings: Tensor
-    counts: Tensor
+    labels: Tensor
     weights: Tensor
 
     @classmethod
-    def of(cls, network: VotesNetwork, labelled: LabelledImages) -> EmbeddedImages:
+    def of(cls, network: HeadedNetwork, labelled: LabelledImages) -> EmbeddedImages:
         """Embed the images as they will be served."""
         embeddings = embed_views(network, labelled, Augmentation(), views=1, seed=0)[:, 0]
-        counts, weights = torch.from_numpy(labelled.counts), torch.from_numpy(labelled.weights)
-        return cls(embeddings, counts, weights)
+        labels, weights = torch.from_numpy(labelled.labels), torch.from_numpy(labelled.weights)
+        return cls(embeddings, labels, weights)
 
     def __len__(self) -> int:
-        return len(self.counts)
+        return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return one embedding, its votes and its weight."""
-        return self.embeddings[index], self.counts[index], self.weights[index]
+        """Return one embedding, its labels and its weight."""
+        return self.embeddings[index], self.labels[index], self.weights[index]

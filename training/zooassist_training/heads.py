@@ -1,4 +1,6 @@
-"""What turns features into concentrations? A dropout, a linear layer, a map to positive numbers.
+"""What turns features into answers? A dropout, a linear layer, a map to what the loss asks for.
+
+For votes that is one concentration per answer, for values a mean and a deviation per target.
 
 Posterior samples (Gal & Ghahramani 2016, https://arxiv.org/abs/1506.02142) come from dropout that
 stays on. Here it acts on the head only and with masks that are drawn once and kept: the encoder
@@ -9,12 +11,15 @@ when it loads the graph).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# Of a value's deviation, as the logarithm of its share of the training set's: from 1/150 to 20.
+LEAST_SPREAD, MOST_SPREAD = -5.0, 3.0
 # Keeps lgamma's gradient finite; far below any concentration that votes could tell from 0.
 FLOOR = 0.01
 
@@ -61,16 +66,15 @@ def draw_masks(samples: int, features: int, dropout: float) -> Tensor:
     return (places >= dropped).float()
 
 
-class DirichletHead(nn.Module):
-    """Concentrations for every answer of every question.
+class SampledHead(nn.Module, ABC):
+    """Dropout and a linear layer, with posterior samples in one product.
 
     Parameters
     ----------
-    features, answers : int
+    features, outputs : int
+        Lengths of what goes into the linear layer and what comes out.
     dropout : float
         Probability with which a feature is dropped.
-    concentrations : str
-        A key of `CONCENTRATIONS`.
     samples : int
         Posterior samples outside training; one is the deterministic answer, without dropout.
 
@@ -84,32 +88,111 @@ class DirichletHead(nn.Module):
     centre: Tensor
     masks: Tensor | None
 
-    def __init__(
-        self, features: int, answers: int, dropout: float, concentrations: str, samples: int = 1
-    ) -> None:
+    def __init__(self, features: int, outputs: int, dropout: float, samples: int = 1) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(features, answers)
+        self.linear = nn.Linear(features, outputs)
         self.samples = samples
-        self._to_positive = CONCENTRATIONS[concentrations]
         self.register_buffer("centre", torch.zeros(features))
         masks = draw_masks(samples, features, dropout) if samples > 1 else None
         self.register_buffer("masks", masks)
 
+    @abstractmethod
+    def answers(self, values: Tensor) -> Tensor:
+        """Map outputs of the linear layer, (..., outputs), to what the loss asks for."""
+
     def forward(self, features: Tensor) -> Tensor:
-        """Return concentrations of shape (batch, samples, answers) for (batch, features).
+        """Return answers of shape (batch, samples, ...) for (batch, features).
 
         In training there is one sample, of dropout that is drawn anew each time.
         """
         centred = features - self.centre
         if self.training or self.masks is None:
-            return self._to_positive(self.linear(self.dropout(centred))).unsqueeze(1)
-        return self._to_positive(self._sampled(centred, self.masks))
+            return self.answers(self.linear(self.dropout(centred))).unsqueeze(1)
+        return self.answers(self._sampled(centred, self.masks))
 
     def _sampled(self, centred: Tensor, masks: Tensor) -> Tensor:
-        """Run all samples in one product of (batch, features) and (features, samples x answers)."""
+        """Run all samples in one product of (batch, features) and (features, samples x outputs)."""
         kept = masks.unsqueeze(1) * (1 / (1 - self.dropout.p))
-        answers, features = self.linear.weight.shape
-        weight = (kept * self.linear.weight).reshape(self.samples * answers, features)
-        values = functional.linear(centred, weight).reshape(-1, self.samples, answers)
+        outputs, features = self.linear.weight.shape
+        weight = (kept * self.linear.weight).reshape(self.samples * outputs, features)
+        values = functional.linear(centred, weight).reshape(-1, self.samples, outputs)
         return values + self.linear.bias
+
+
+class DirichletHead(SampledHead):
+    """Concentrations for every answer of every question: (batch, samples, answers).
+
+    Parameters
+    ----------
+    answers : int
+    concentrations : str
+        A key of `CONCENTRATIONS`.
+
+    The others are those of `SampledHead`.
+    """
+
+    def __init__(
+        self, features: int, answers: int, dropout: float, concentrations: str, samples: int = 1
+    ) -> None:
+        super().__init__(features, answers, dropout, samples)
+        self._to_positive = CONCENTRATIONS[concentrations]
+
+    def answers(self, values: Tensor) -> Tensor:
+        """Return concentrations."""
+        return self._to_positive(values)
+
+
+class GaussianHead(SampledHead):
+    """Mean and standard deviation of every target, in its own unit: (batch, samples, targets, 2).
+
+    The linear layer answers in units of the training set's spread, first all means, then the
+    logarithms of all deviations (Nix & Weigend 1994, https://doi.org/10.1109/ICNN.1994.374138). It
+    begins with deviations of 1: to say of each value what the training set says of all.
+
+    Attributes
+    ----------
+    target_mean, target_scale : Tensor of shape (targets,)
+        What 0 and 1 of the linear layer mean.
+    """
+
+    target_mean: Tensor
+    target_scale: Tensor
+
+    def __init__(self, features: int, targets: int, dropout: float, samples: int = 1) -> None:
+        super().__init__(features, 2 * targets, dropout, samples)
+        self.targets = targets
+        self.register_buffer("target_mean", torch.zeros(targets))
+        self.register_buffer("target_scale", torch.ones(targets))
+        with torch.no_grad():
+            self.linear.weight[targets:] = 0
+            self.linear.bias[targets:] = 0
+
+    def answers(self, values: Tensor) -> Tensor:
+        """Return means and deviations."""
+        means, spreads = values[..., : self.targets], values[..., self.targets :]
+        means = means * self.target_scale + self.target_mean
+        deviations = torch.exp(spreads.clamp(LEAST_SPREAD, MOST_SPREAD)) * self.target_scale
+        return torch.stack([means, deviations], -1)
+
+    @torch.no_grad()
+    def standardise_by(self, mean: Tensor, scale: Tensor) -> None:
+        """Say what 0 and 1 of the linear layer mean, Tensors of shape (targets,)."""
+        self.target_mean.copy_(mean)
+        self.target_scale.copy_(scale)
+
+    @torch.no_grad()
+    def take_over(self, place: int, known: GaussianHead, known_place: int) -> None:
+        """Answer for a target what another head of the same features answers for one of its own.
+
+        Its weights are rewritten for the mean and scale that are this head's.
+        """
+        mean, scale = self.target_mean[place], self.target_scale[place]
+        ratio = known.target_scale[known_place] / scale
+        shift = (known.target_mean[known_place] - mean) / scale
+        old, new = known.linear, self.linear
+        new.weight[place] = old.weight[known_place] * ratio
+        new.bias[place] = old.bias[known_place] * ratio + shift
+        spread, known_spread = self.targets + place, known.targets + known_place
+        new.weight[spread] = old.weight[known_spread]
+        new.bias[spread] = old.bias[known_spread] + torch.log(ratio)

@@ -14,6 +14,7 @@ from zooassist_plugin.model_card import Preprocessing
 from zooassist_training.augment import with_margin
 from zooassist_training.datasets import LabelledImages
 from zooassist_training.surveys import Surveys
+from zooassist_training.value_surveys import ValueSurveys
 
 if TYPE_CHECKING:
     from zooassist_training.train_votes import VotesRecipe
@@ -35,9 +36,9 @@ class Images:
         return self.training, self.validation, self.test
 
     @property
-    def without_votes(self) -> int:
-        """Subjects that nobody answered a question about."""
-        return sum(part.without_votes for part in self.parts)
+    def without_labels(self) -> int:
+        """Subjects that nobody answered a question about, or that have no value."""
+        return sum(part.without_labels for part in self.parts)
 
     @property
     def problems(self) -> tuple[ItemFailed, ...]:
@@ -51,7 +52,9 @@ class Images:
         return np.ascontiguousarray(images[:, edge : edge + side, edge : edge + side])
 
 
-def read_images(data: Surveys, recipe: VotesRecipe, preprocessing: Preprocessing) -> Images:
+def read_images(
+    data: Surveys | ValueSurveys, recipe: VotesRecipe, preprocessing: Preprocessing
+) -> Images:
     """Read all images, exactly as they will be served, and say how much each counts."""
     held_back: list[Split] = [] if "validation" in recipe.train_on else ["validation"]
     training = data.read(recipe.train_on, with_margin(preprocessing))

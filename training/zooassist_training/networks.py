@@ -1,17 +1,23 @@
-"""What is the network that becomes `model.onnx`? Bytes of pixels in, concentrations out."""
+"""What is the network that becomes `model.onnx`? Bytes of pixels in, votes or values out."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zooassist_plugin.errors import BadInput
 from zooassist_training.encoders import Channels, EncoderSpec, build_encoder, embedding_size
-from zooassist_training.heads import CONCENTRATIONS, DirichletHead
+from zooassist_training.heads import CONCENTRATIONS, DirichletHead, GaussianHead, SampledHead
+
+Kind = Literal["votes", "values"]
+Floats: TypeAlias = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -23,9 +29,9 @@ class NetworkSpec:
     size : int
         Side in pixels of the images.
     answers : int
-        Number of label columns.
+        Number of label columns, or of targets.
     concentrations : str
-        A key of `heads.CONCENTRATIONS`.
+        A key of `heads.CONCENTRATIONS`; of no use to values.
     dropout : float
         Probability with which the head drops a feature.
     samples : int
@@ -34,6 +40,8 @@ class NetworkSpec:
         Whether the graph takes the colour out before anything else looks.
     mean, deviation : tuple of float
         Per channel, of pixels scaled to 0-1; subtracted and divided by inside the graph.
+    kind : str
+        What is answered; the kind of the model in `model.json`.
     """
 
     encoder: EncoderSpec
@@ -45,8 +53,11 @@ class NetworkSpec:
     greyscale: bool = False
     mean: Channels = (0.5, 0.5, 0.5)
     deviation: Channels = (0.25, 0.25, 0.25)
+    kind: Kind = "votes"
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise BadInput(f"kind: expected one of {', '.join(get_args(Kind))}, got {self.kind!r}")
         if self.concentrations not in CONCENTRATIONS:
             known = ", ".join(CONCENTRATIONS)
             raise BadInput(f"head: expected one of {known}, got {self.concentrations!r}")
@@ -65,8 +76,11 @@ class NetworkSpec:
             raise BadInput(f"deviation: expected positive numbers, got {self.deviation}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the form that the graph carries in its metadata."""
-        return {
+        """Return the form that the graph carries in its metadata.
+
+        Of votes it says no kind: their graphs are, byte by byte, those of before there was another.
+        """
+        content = {
             "encoder": self.encoder.to_json(),
             "size": self.size,
             "answers": self.answers,
@@ -77,6 +91,7 @@ class NetworkSpec:
             "mean": list(self.mean),
             "deviation": list(self.deviation),
         }
+        return content if self.kind == "votes" else content | {"kind": self.kind}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> NetworkSpec:
@@ -99,6 +114,7 @@ class NetworkSpec:
                 greyscale=bool(content.get("greyscale", False)),
                 mean=_channels(content["mean"]),
                 deviation=_channels(content["deviation"]),
+                kind=content.get("kind", "votes"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"network description: problem at {error}") from error
@@ -117,8 +133,8 @@ def _per_channel(values: Channels) -> Tensor:
 GREY = (0.299, 0.587, 0.114)
 
 
-class VotesNetwork(nn.Module):
-    """Encoder and Dirichlet head behind one door that takes uint8 images.
+class HeadedNetwork(nn.Module, ABC):
+    """Encoder and head behind one door that takes uint8 images.
 
     Parameters
     ----------
@@ -129,18 +145,33 @@ class VotesNetwork(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    head: SampledHead
+    kind: ClassVar[Kind]
 
     def __init__(self, spec: NetworkSpec, encoder: nn.Module | None = None) -> None:
         super().__init__()
+        if spec.kind != self.kind:
+            raise BadInput(f"{type(self).__name__}: expected kind {self.kind!r}, got {spec.kind!r}")
         self.spec = spec
         self.encoder = build_encoder(spec.encoder) if encoder is None else encoder
         self.features = embedding_size(self.encoder, spec.size)
-        self.head = DirichletHead(
-            self.features, spec.answers, spec.dropout, spec.concentrations, spec.samples
-        )
+        self.head = self.build_head()
         self.register_buffer("mean", _per_channel(spec.mean))
         self.register_buffer("deviation", _per_channel(spec.deviation))
         self.to(memory_format=torch.channels_last)
+
+    @abstractmethod
+    def build_head(self) -> SampledHead:
+        """Build an untrained head for `spec` and `features`."""
+
+    @property
+    @abstractmethod
+    def answer_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's answers for one image."""
+
+    @abstractmethod
+    def difference(self, answers: Floats, expected: Floats) -> float:
+        """Return the largest difference between two arrays of answers, in units that compare."""
 
     def normalise_by(self, mean: Channels, deviation: Channels) -> None:
         """Expect pixels (scaled to 0-1) of these statistics from now on."""
@@ -149,15 +180,15 @@ class VotesNetwork(nn.Module):
         self.deviation.copy_(_per_channel(deviation))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (concentrations, embedding) for uint8 images (batch, height, width, 3)."""
+        """Return (answers, embedding) for uint8 images (batch, height, width, 3)."""
         return self.from_pixels(image.permute(0, 3, 1, 2).float())
 
     def from_pixels(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (concentrations, embedding) for float pixels 0-255 (batch, 3, height, width).
+        """Return (answers, embedding) for float pixels 0-255 (batch, 3, height, width).
 
         Returns
         -------
-        concentrations : Tensor of shape (batch, samples, answers), float32
+        answers : Tensor of shape (batch, samples, *answer_shape), float32
         embedding : Tensor of shape (batch, features), float32
         """
         embedding = self.embed(pixels)
@@ -172,8 +203,61 @@ class VotesNetwork(nn.Module):
         return embedding.float()
 
     def from_embedding(self, embedding: Tensor) -> Tensor:
-        """Return the concentrations (batch, samples, answers) that follow from an embedding."""
+        """Return the answers (batch, samples, *answer_shape) that follow from an embedding."""
         # In full precision: lgamma differences of bfloat16 concentrations are noise.
         with torch.autocast(device_type=embedding.device.type, enabled=False):
-            concentrations: Tensor = self.head(embedding)
-        return concentrations
+            answers: Tensor = self.head(embedding)
+        return answers
+
+
+class VotesNetwork(HeadedNetwork):
+    """A network whose answers are concentrations, one per label column."""
+
+    kind = "votes"
+    head: DirichletHead
+
+    def build_head(self) -> DirichletHead:
+        """Build a Dirichlet head."""
+        spec = self.spec
+        return DirichletHead(
+            self.features, spec.answers, spec.dropout, spec.concentrations, spec.samples
+        )
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """One number per label column."""
+        return (self.spec.answers,)
+
+    def difference(self, answers: Floats, expected: Floats) -> float:
+        """Return the largest relative difference."""
+        return float(np.abs(answers / expected - 1).max())
+
+
+class ValuesNetwork(HeadedNetwork):
+    """A network whose answers are mean and deviation of every target, in its own unit."""
+
+    kind = "values"
+    head: GaussianHead
+
+    def build_head(self) -> GaussianHead:
+        """Build a Gaussian head."""
+        return GaussianHead(self.features, self.spec.answers, self.spec.dropout, self.spec.samples)
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Mean and deviation per target."""
+        return (self.spec.answers, 2)
+
+    def difference(self, answers: Floats, expected: Floats) -> float:
+        """Return the largest difference, in the spread that each target had in training."""
+        scale = self.head.target_scale.cpu().numpy()[:, None]
+        return float((np.abs(answers - expected) / scale).max())
+
+
+# Kind -> the network that answers it.
+NETWORKS: dict[str, type[HeadedNetwork]] = {"votes": VotesNetwork, "values": ValuesNetwork}
+
+
+def network_of(spec: NetworkSpec, encoder: nn.Module | None = None) -> HeadedNetwork:
+    """Build the network of a description; see `HeadedNetwork`."""
+    return NETWORKS[spec.kind](spec, encoder)

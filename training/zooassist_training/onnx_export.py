@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from zooassist_plugin.errors import ZooassistError
+from zooassist_plugin.model_card import MAIN_OUTPUT
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training.ensemble import Network, members_of, number_of_samples
 from zooassist_training.half_storage import Storage, store_halves, stored_as_halves
@@ -28,7 +29,7 @@ from zooassist_training.networks import NetworkSpec
 
 # Operators up to here are in every onnxruntime since 1.13; raising it changes all digests.
 OPSET = 17
-OUTPUTS = ("concentrations", "embedding")
+EMBEDDING = "embedding"
 METADATA_KEY = "zooassist.network"
 PARITY_BATCH = 64
 TOLERANCE = 1e-3
@@ -57,7 +58,7 @@ def export_onnx(network: Network, store: Storage = "float32") -> bytes:
         ``float16`` for a network that went through `half_storage.round_to_halves`.
     """
     network.eval()
-    side = network.spec.size
+    side, answers = network.spec.size, MAIN_OUTPUT[network.spec.kind]
     device = next(network.parameters()).device
     sample = torch.zeros(2, side, side, 3, dtype=torch.uint8, device=device)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -71,8 +72,8 @@ def export_onnx(network: Network, store: Storage = "float32") -> bytes:
             dynamo=False,
             opset_version=OPSET,
             input_names=["image"],
-            output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "batch"} for name in ("image", *OUTPUTS)},
+            output_names=[answers, EMBEDDING],
+            dynamic_axes={name: {0: "batch"} for name in ("image", answers, EMBEDDING)},
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
         )
@@ -89,8 +90,9 @@ def export_onnx(network: Network, store: Storage = "float32") -> bytes:
 
 def _say_sizes(model: onnx.ModelProto, network: Network) -> None:
     """Put the lengths of the output's axes in the graph: the exporter loses them in reshapes."""
-    output = next(each for each in model.graph.output if each.name == OUTPUTS[0])
-    lengths = (number_of_samples(network), network.spec.answers)
+    name = MAIN_OUTPUT[network.spec.kind]
+    output = next(each for each in model.graph.output if each.name == name)
+    lengths = (number_of_samples(network), *members_of(network)[0].answer_shape)
     for dimension, length in zip(output.type.tensor_type.shape.dim[1:], lengths, strict=True):
         dimension.dim_value = length
 
@@ -112,7 +114,9 @@ def described_network(model: onnx.ModelProto) -> Description | None:
 def largest_difference(
     network: Network, onnx_bytes: bytes, images: NDArray[np.uint8], threads: int = 1
 ) -> float:
-    """Return the largest relative difference in concentrations, onnxruntime against PyTorch.
+    """Return the largest difference in the answers, onnxruntime against PyTorch.
+
+    Of concentrations it is relative, of values in units of their spread in training.
 
     Parameters
     ----------
@@ -121,6 +125,7 @@ def largest_difference(
     """
     network.eval()
     device = next(network.parameters()).device
+    answers, difference = MAIN_OUTPUT[network.spec.kind], members_of(network)[0].difference
     largest = 0.0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
@@ -128,11 +133,11 @@ def largest_difference(
         runtime = OnnxRuntime(path, threads=threads)
         for start in range(0, len(images), PARITY_BATCH):
             batch = np.ascontiguousarray(images[start : start + PARITY_BATCH])
-            graph = runtime.run(batch)["concentrations"]
+            graph = runtime.run(batch)[answers]
             with torch.no_grad():
                 expected = network(torch.from_numpy(batch).to(device))[0].cpu().numpy()
             # np.maximum, unlike max, lets a NaN through to the caller.
-            largest = float(np.maximum(largest, np.abs(graph / expected - 1).max()))
+            largest = float(np.maximum(largest, difference(graph, expected)))
     return largest
 
 
@@ -142,7 +147,7 @@ def check_parity(
     images: NDArray[np.uint8],
     tolerance: float = TOLERANCE,
 ) -> float:
-    """Return the largest relative difference.
+    """Return the largest difference, see `largest_difference`.
 
     Raises
     ------

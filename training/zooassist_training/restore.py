@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -16,12 +17,21 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_match import match_labels
 from zooassist_plugin.label_schema import LabelSchema, Question
 from zooassist_plugin.model_card import ModelCard
+from zooassist_plugin.targets import Targets
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_training.ensemble import Network, build_network
 from zooassist_training.heads import draw_masks
-from zooassist_training.networks import NetworkSpec, VotesNetwork
+from zooassist_training.networks import (
+    NETWORKS,
+    HeadedNetwork,
+    ValuesNetwork,
+    VotesNetwork,
+    network_of,
+)
+from zooassist_training.objectives import Taught, kind_of
 from zooassist_training.onnx_export import described_network
 
+Renewed = TypeVar("Renewed", bound=HeadedNetwork)
 # A counter that batch normalisation keeps and never uses in what we train.
 NOT_STORED = "num_batches_tracked"
 MAY_BE_ABSENT = "head.centre"
@@ -41,10 +51,10 @@ def restore_network(folder: str | Path) -> tuple[Network, ModelCard]:
         When the folder is not safe or whole, or was not made by `zooassist train votes`.
     """
     found = load_model_folder(folder)
-    if found.card.kind != "votes":
+    if found.card.kind not in NETWORKS:
         raise BadInput(
-            f"{found.path}: expected a model of kind 'votes' to go on from, "
-            f"got kind {found.card.kind!r}"
+            f"{found.path}: expected a model of kind {' or '.join(map(repr, NETWORKS))} to go on "
+            f"from, got kind {found.card.kind!r}"
         )
     model = onnx.load_model_from_string(found.onnx_path.read_bytes())
     try:
@@ -72,6 +82,11 @@ def restore_network(folder: str | Path) -> tuple[Network, ModelCard]:
         network.load_state_dict({name: weights[name] for name in expected}, strict=False)
     except RuntimeError as error:
         raise BadInput(f"{found.onnx_path}: {' '.join(str(error).split())[:200]}") from error
+    if spec.kind != found.card.kind:
+        raise BadInput(
+            f"{found.path}: model.json says kind {found.card.kind!r}, the graph {spec.kind!r}; "
+            "they are not of the same model"
+        )
     return network, found.card
 
 
@@ -93,6 +108,28 @@ def stored_weights(model: onnx.ModelProto) -> dict[str, Tensor]:
     return weights
 
 
+def taught_anew(network: HeadedNetwork, known: Taught, wanted: Taught) -> HeadedNetwork:
+    """Give the network a head for what it is going to be taught, keeping what it knows of that.
+
+    Between votes and values nothing is kept but the encoder.
+
+    Parameters
+    ----------
+    known, wanted : LabelSchema or Targets
+        What the network answers as it is, and what it is to answer.
+    """
+    if isinstance(wanted, Targets):
+        if isinstance(network, ValuesNetwork) and isinstance(known, Targets):
+            return with_targets(network, known, wanted)
+    elif isinstance(network, VotesNetwork) and isinstance(known, LabelSchema):
+        return with_schema(network, known, wanted)
+    spec = replace(network.spec, kind=kind_of(wanted), answers=len(wanted.columns))
+    renewed = _dropping_alike(network, network_of(spec, network.encoder))
+    if isinstance(wanted, Targets):
+        expect_values_of(renewed, wanted)
+    return renewed
+
+
 def with_schema(network: VotesNetwork, known: LabelSchema, wanted: LabelSchema) -> VotesNetwork:
     """Give the network a head for another label schema, keeping what it knows.
 
@@ -106,7 +143,8 @@ def with_schema(network: VotesNetwork, known: LabelSchema, wanted: LabelSchema) 
     """
     if known.columns == wanted.columns:
         return network
-    renewed = _with_head(network, replace(network.spec, answers=len(wanted.columns)))
+    spec = replace(network.spec, answers=len(wanted.columns))
+    renewed = _dropping_alike(network, VotesNetwork(spec, network.encoder))
     old, new = network.head.linear, renewed.head.linear
     with torch.no_grad():
         for question in wanted.questions:
@@ -118,7 +156,35 @@ def with_schema(network: VotesNetwork, known: LabelSchema, wanted: LabelSchema) 
     return renewed
 
 
-def with_samples(network: VotesNetwork, samples: int) -> VotesNetwork:
+def with_targets(network: ValuesNetwork, known: Targets, wanted: Targets) -> ValuesNetwork:
+    """Give the network a head for other targets, or other values of the same ones.
+
+    A target of the same name answers what it did before, in the mean and scale of the new values.
+
+    Parameters
+    ----------
+    known, wanted : Targets
+        Of the network as it is, and of the training set.
+    """
+    spec = replace(network.spec, answers=len(wanted.columns))
+    renewed = _dropping_alike(network, ValuesNetwork(spec, network.encoder))
+    expect_values_of(renewed, wanted)
+    for place, name in enumerate(wanted.columns):
+        if name in known.columns:
+            renewed.head.take_over(place, network.head, known.columns.index(name))
+    return renewed
+
+
+def expect_values_of(network: HeadedNetwork, targets: Targets) -> None:
+    """Tell a network of values what its targets are like."""
+    if isinstance(network, ValuesNetwork):
+        network.head.standardise_by(
+            torch.tensor([each.mean for each in targets.targets]),
+            torch.tensor([each.scale for each in targets.targets]),
+        )
+
+
+def with_samples(network: HeadedNetwork, samples: int) -> HeadedNetwork:
     """Give the network a head with so many posterior samples, of masks that are drawn anew.
 
     Raises
@@ -128,12 +194,14 @@ def with_samples(network: VotesNetwork, samples: int) -> VotesNetwork:
     """
     if network.spec.samples == samples:
         return network
-    renewed = _with_head(network, replace(network.spec, samples=samples))
-    renewed.head.linear.load_state_dict(network.head.linear.state_dict())
+    spec = replace(network.spec, samples=samples)
+    renewed = _dropping_alike(network, network_of(spec, network.encoder))
+    kept = {name: x for name, x in network.head.state_dict().items() if name != "masks"}
+    renewed.head.load_state_dict(kept, strict=False)
     return renewed
 
 
-def redraw_masks(network: VotesNetwork) -> None:
+def redraw_masks(network: HeadedNetwork) -> None:
     """Draw the posterior samples' masks anew, from torch's random numbers."""
     masks = network.head.masks
     if masks is not None:
@@ -141,15 +209,22 @@ def redraw_masks(network: VotesNetwork) -> None:
         masks.copy_(draw_masks(samples, features, network.spec.dropout))
 
 
-def _with_head(network: VotesNetwork, spec: NetworkSpec) -> VotesNetwork:
-    """Put a new head on the network, with the old one's centre and, where they fit, its masks."""
-    renewed = VotesNetwork(spec, network.encoder)
+def _dropping_alike(network: HeadedNetwork, renewed: Renewed) -> Renewed:
+    """Give a network with a new head the old one's centre and, where they fit, its masks."""
     with torch.no_grad():
         renewed.head.centre.copy_(network.head.centre)
         old, new = network.head.masks, renewed.head.masks
         if old is not None and new is not None and old.shape == new.shape:
             new.copy_(old)
     return renewed
+
+
+def known_parts(known: Taught, wanted: Taught) -> tuple[str, ...]:
+    """Names of the questions or targets of `wanted` that `taught_anew` keeps the answers of."""
+    if isinstance(wanted, Targets):
+        there = known.columns if isinstance(known, Targets) else ()
+        return tuple(name for name in wanted.columns if name in there)
+    return known_questions(known, wanted) if isinstance(known, LabelSchema) else ()
 
 
 def known_questions(known: LabelSchema, wanted: LabelSchema) -> tuple[str, ...]:

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from zooassist_plugin.errors import BadInput
-from zooassist_plugin.label_schema import LabelSchema
 from zooassist_training.datasets import LabelledImages
 from zooassist_training.fit_options import FitOptions
-from zooassist_training.networks import VotesNetwork
+from zooassist_training.networks import HeadedNetwork
+from zooassist_training.objectives import Taught
 
 BEST, LAST, DONE = "best.ckpt", "last.ckpt", "done.pt"
 HISTORY, IDENTITY = "zooassist-history", "zooassist-identity"
@@ -26,8 +26,8 @@ FREE_TO_CHANGE = ("threads", "devices", "strategy")
 
 
 def identity_of(
-    network: VotesNetwork,
-    schema: LabelSchema,
+    network: HeadedNetwork,
+    taught: Taught,
     training: LabelledImages,
     options: FitOptions,
 ) -> dict[str, str]:
@@ -35,13 +35,13 @@ def identity_of(
 
     Parameters
     ----------
-    network : VotesNetwork
+    network : HeadedNetwork
         Before its first step: the weights it begins with say which model it goes on from.
     """
-    said = {"label columns": ", ".join(schema.columns)}
+    said = {"label columns": ", ".join(taught.columns)}
     said |= network_identity(network, network.spec.to_json(), options)
     votes = hashlib.sha256(training.subject_ids.tobytes())
-    for array in (training.counts, training.weights):
+    for array in (training.labels, training.weights):
         votes.update(array.tobytes())
     said["images and votes"] = f"{len(training)} images, digest {votes.hexdigest()[:12]}"
     return said

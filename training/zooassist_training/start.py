@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 import torch
 
 from zooassist_plugin.errors import BadInput
-from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.model_card import Preprocessing
+from zooassist_plugin.targets import Targets
 from zooassist_training.encoders import open_encoder
 from zooassist_training.ensemble import members_of
 from zooassist_training.freezing import freeze
-from zooassist_training.networks import NetworkSpec, VotesNetwork
+from zooassist_training.networks import HeadedNetwork, NetworkSpec, network_of
+from zooassist_training.objectives import Taught, kind_of, parts_of
 from zooassist_training.restore import (
-    known_questions,
+    expect_values_of,
+    known_parts,
     redraw_masks,
     restore_network,
+    taught_anew,
     with_samples,
-    with_schema,
 )
 
 if TYPE_CHECKING:
@@ -41,10 +43,10 @@ class Start:
     members : int
         How many networks are to be trained, this one among them.
     carried_over, started_new : tuple of str
-        When going on from a model: questions whose answers keep its weights, and the others.
+        When going on from a model: questions (or targets) that it knows, and the others.
     """
 
-    network: VotesNetwork
+    network: HeadedNetwork
     preprocessing: Preprocessing
     needs_statistics: bool = False
     members: int = 1
@@ -52,7 +54,7 @@ class Start:
     started_new: tuple[str, ...] = ()
 
 
-def start_of(recipe: VotesRecipe, schema: LabelSchema, member: int = 0) -> Start:
+def start_of(recipe: VotesRecipe, taught: Taught, member: int = 0) -> Start:
     """Build the network of a recipe; no image is needed, so that wrong options show at once.
 
     Parameters
@@ -68,25 +70,28 @@ def start_of(recipe: VotesRecipe, schema: LabelSchema, member: int = 0) -> Start
         When published weights can't be fetched.
     """
     torch.manual_seed(recipe.fit.member(member).seed)
-    start = _begun(recipe, schema, member)
+    start = _begun(recipe, taught, member)
     freeze(start.network, recipe.fit.train)
     return start
 
 
-def _begun(recipe: VotesRecipe, schema: LabelSchema, member: int) -> Start:
+def _begun(recipe: VotesRecipe, taught: Taught, member: int) -> Start:
     if recipe.start is not None:
-        return _going_on(recipe, schema, member)
+        return _going_on(recipe, taught, member)
     encoder = open_encoder(recipe.encoder, recipe.encoder_options, recipe.pretrained)
     spec = NetworkSpec(
         encoder=encoder.spec,
         size=recipe.size,
-        answers=len(schema.columns),
+        answers=len(taught.columns),
+        kind=kind_of(taught),
         concentrations=recipe.concentrations,
         dropout=recipe.dropout,
         samples=_samples(recipe.samples, recipe.dropout),
         greyscale=recipe.greyscale,
     )
-    network = VotesNetwork(spec, encoder.module)
+    network = network_of(spec, encoder.module)
+    if isinstance(taught, Targets):
+        expect_values_of(network, taught)
     if encoder.statistics is not None:
         network.normalise_by(*encoder.statistics)
     preprocessing = Preprocessing(size=recipe.size, crop=recipe.crop, stretch=recipe.stretch)
@@ -105,7 +110,7 @@ def _samples(wanted: int | None, dropout: float, known: int = 1) -> int:
     return known if known > 1 else (SAMPLES if dropout > 0 else 1)
 
 
-def _going_on(recipe: VotesRecipe, schema: LabelSchema, member: int) -> Start:
+def _going_on(recipe: VotesRecipe, taught: Taught, member: int) -> Start:
     model = str(recipe.start)
     restored, card = restore_network(model)
     begun = members_of(restored)
@@ -117,11 +122,21 @@ def _going_on(recipe: VotesRecipe, schema: LabelSchema, member: int) -> Start:
         )
     network = begun[member % len(begun)]
     samples = _samples(recipe.samples, network.spec.dropout, network.spec.samples)
-    known = card.schema_of_votes
-    kept = known_questions(known, schema)
-    new = tuple(each.name for each in schema.questions if each.name not in kept)
-    if member > 0:
-        pass  # said of the first
+    known = card.answers
+    kept = known_parts(known, taught)
+    new = tuple(each for each in parts_of(taught) if each not in kept)
+    if member == 0:  # the others go on alike
+        _say(model, taught, kept, new)
+    network = with_samples(taught_anew(network, known, taught), samples)
+    if member > 0 and len(begun) == 1:
+        redraw_masks(network)  # members that start alike should at least be asked differently
+    return Start(network, card.preprocessing, members=members, carried_over=kept, started_new=new)
+
+
+def _say(model: str, taught: Taught, kept: tuple[str, ...], new: tuple[str, ...]) -> None:
+    if isinstance(taught, Targets):
+        of = f" and {', '.join(kept)}" if kept else ""
+        log.info("from %s: goes on with the encoder%s; new: %s", model, of, ", ".join(new) or "-")
     elif not kept:
         log.warning(
             "from %s: none of its questions is in this training set, so every answer starts new "
@@ -133,7 +148,3 @@ def _going_on(recipe: VotesRecipe, schema: LabelSchema, member: int) -> Start:
         log.warning("from %s: goes on with %s; new: %s", model, ", ".join(kept), ", ".join(new))
     else:
         log.info("from %s: goes on with all of its questions that are asked", model)
-    network = with_samples(with_schema(network, known, schema), samples)
-    if member > 0 and len(begun) == 1:
-        redraw_masks(network)  # members that start alike should at least be asked differently
-    return Start(network, card.preprocessing, members=members, carried_over=kept, started_new=new)

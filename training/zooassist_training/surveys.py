@@ -21,7 +21,7 @@ from zooassist_plugin.label_match import match_labels
 from zooassist_plugin.label_schema import LabelSchema, Question
 from zooassist_plugin.model_card import Preprocessing
 from zooassist_training.datasets import LabelledImages, read_labelled_images, temporary_array
-from zooassist_training.label_checks import check_splits, check_subjects
+from zooassist_training.label_checks import check_splits, check_subjects, check_votes
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,15 @@ class Surveys:
         """Names of all sets."""
         return ", ".join(survey.name for survey in self.surveys)
 
+    @property
+    def taught(self) -> LabelSchema:
+        """What a network learns from them."""
+        return self.schema
+
+    def remarks(self, training: LabelledImages) -> tuple[str, ...]:
+        """Say which questions teach nothing, see `label_checks.check_votes`."""
+        return check_votes(training.counts, self.schema)
+
     def read(self, splits: Sequence[Split], spec: Preprocessing) -> LabelledImages:
         """Read the images of some splits of all sets, each with its own set's votes."""
         parts = []
@@ -62,8 +71,8 @@ class Surveys:
             counts = np.zeros((len(part), len(self.schema.columns)), dtype=np.float32)
             counts[:, list(survey.places)] = part.counts
             numbers = np.full(len(part), number)
-            parts.append(replace(part, counts=counts, surveys=numbers))
-        return parts[0] if len(parts) == 1 else _joined(parts)
+            parts.append(replace(part, labels=counts, surveys=numbers))
+        return joined(parts)
 
 
 def read_surveys(paths: Sequence[Path]) -> Surveys:
@@ -73,6 +82,25 @@ def read_surveys(paths: Sequence[Path]) -> Surveys:
     ------
     BadInput
         When a set can't be used, or one label column means two things.
+    """
+    named = read_sets(paths)
+    names, sets = tuple(named), list(named.values())
+    schema = sets[0].schema
+    columns: list[tuple[str, ...]] = [schema.columns]
+    for name, data in zip(names[1:], sets[1:], strict=True):
+        schema, found = union(schema, data.schema, name)
+        columns.append(found)
+    places = [tuple(schema.columns.index(column) for column in each) for each in columns]
+    return Surveys(schema, tuple(map(Survey, names, sets, places)))
+
+
+def read_sets(paths: Sequence[Path]) -> dict[str, TrainingSet]:
+    """Read training sets that can be learnt from together, by names that differ.
+
+    Raises
+    ------
+    BadInput
+        When there is none, one can't be used, or they contradict each other.
     """
     if not paths:
         raise BadInput("expected a training set, got none")
@@ -87,14 +115,7 @@ def read_surveys(paths: Sequence[Path]) -> Surveys:
                 f"{paths[place]}: the same training set as {paths[digests.index(digest)]}; "
                 "give each once"
             )
-    names = _names(sets)
-    schema = sets[0].schema
-    columns: list[tuple[str, ...]] = [schema.columns]
-    for name, data in zip(names[1:], sets[1:], strict=True):
-        schema, found = union(schema, data.schema, name)
-        columns.append(found)
-    places = [tuple(schema.columns.index(column) for column in each) for each in columns]
-    return Surveys(schema, tuple(map(Survey, names, sets, places)))
+    return dict(zip(_names(sets), sets, strict=True))
 
 
 def union(
@@ -204,7 +225,10 @@ def _names(sets: Sequence[TrainingSet]) -> list[str]:
     return names
 
 
-def _joined(parts: Sequence[LabelledImages]) -> LabelledImages:
+def joined(parts: Sequence[LabelledImages]) -> LabelledImages:
+    """Return the images of several training sets, one set's after the other's."""
+    if len(parts) == 1:
+        return parts[0]
     total = sum(len(part) for part in parts)
     images = temporary_array((total, *parts[0].images.shape[1:]))
     start = 0
@@ -213,10 +237,10 @@ def _joined(parts: Sequence[LabelledImages]) -> LabelledImages:
         start += len(part)
     return LabelledImages(
         images=images,
-        counts=np.concatenate([part.counts for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
         subject_ids=np.concatenate([part.subject_ids for part in parts]),
         weights=np.concatenate([part.weights for part in parts]),
         surveys=np.concatenate([part.surveys for part in parts]),
         problems=tuple(problem for part in parts for problem in part.problems),
-        without_votes=sum(part.without_votes for part in parts),
+        without_labels=sum(part.without_labels for part in parts),
     )

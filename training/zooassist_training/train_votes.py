@@ -1,4 +1,4 @@
-"""How does a training set of votes become a model folder? The steps of `zooassist train votes`."""
+"""How does a training set become a model folder? The steps of `zooassist train votes`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ from zooassist_training.datasets import channel_statistics
 from zooassist_training.ensemble import together
 from zooassist_training.evaluate import Scores
 from zooassist_training.evaluation.after_training import calibrate_and_score
+from zooassist_training.evaluation.value_metrics import ValueMetrics
 from zooassist_training.few_labels import FEW, fit_few_labels
 from zooassist_training.fit import Fitted, fit
 from zooassist_training.fit_options import FitOptions
-from zooassist_training.folder import Report, write_votes_model
+from zooassist_training.folder import Report, write_trained_model
 from zooassist_training.half_storage import STORAGES, Storage, round_to_halves
 from zooassist_training.images import Images, read_images
-from zooassist_training.label_checks import check_votes
+from zooassist_training.objectives import Taught
 from zooassist_training.onnx_export import check_parity, export_onnx
 from zooassist_training.start import Start, start_of
-from zooassist_training.surveys import read_surveys
+from zooassist_training.surveys import Surveys, read_surveys
+from zooassist_training.target_values import Wish
+from zooassist_training.value_surveys import ValueSurveys, read_value_surveys
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,8 @@ class VotesRecipe:
         Weigh images by one over their inclusion probability, see `datasets.inclusion_weights`.
     few_labels : bool, optional
         Fit the head alone and hold it back, see `few_labels`; None decides by the number of images.
+    regress : tuple of Wish
+        Targets to learn from the subjects' metadata, in place of the votes.
     licence, credits
         Of the data and the encoder, for `model.json`.
     """
@@ -87,6 +92,7 @@ class VotesRecipe:
     train_on: tuple[Split, ...] = ("train",)
     inclusion_weights: bool = True
     few_labels: bool | None = False
+    regress: tuple[Wish, ...] = ()
     licence: str = "not stated"
     credits: tuple[str, ...] = ()
     fit: FitOptions = field(default_factory=FitOptions)
@@ -104,6 +110,11 @@ class VotesRecipe:
                 raise BadInput(f"{name}: expected 1 or more, got {getattr(self, name)}")
         if self.store not in STORAGES:
             raise BadInput(f"store: expected one of {', '.join(STORAGES)}, got {self.store!r}")
+        if self.regress and self.fit.class_weights is not None:
+            raise BadInput(
+                "class weights: these are of answers, and values (--regress) have none; leave one "
+                "of them out"
+            )
         if "test" in self.train_on:
             raise BadInput("train_on: the test split is never trained on; leave it out")
         if "train" not in self.train_on:
@@ -118,8 +129,8 @@ class Trained:
     ----------
     problems : tuple of ItemFailed
         Subjects whose image could not be used.
-    images, without_votes : int
-        Images trained on, and subjects left out because nobody answered.
+    images, without_labels : int
+        Images trained on, and subjects left out because nobody answered, or without any value.
     epochs : int
         Of all members together.
     tests : mapping
@@ -127,23 +138,34 @@ class Trained:
     parity : float
         Largest relative difference between the graph and PyTorch.
     carried_over, started_new : tuple of str
-        When going on from a model: questions whose answers kept its weights, and the others.
+        When going on from a model: questions (or targets) that it knew, and the others.
     """
 
     folder: ModelFolder
     problems: tuple[ItemFailed, ...]
     images: int
-    without_votes: int
+    without_labels: int
     epochs: int
-    tests: Mapping[str, Scores]
+    tests: Mapping[str, Scores | ValueMetrics]
     parity: float
     carried_over: tuple[str, ...] = ()
     started_new: tuple[str, ...] = ()
 
     @property
     def test(self) -> Scores:
-        """Scores on the test split of the first training set."""
-        return next(iter(self.tests.values()))
+        """Scores of votes on the test split of the first training set."""
+        found = next(iter(self.tests.values()))
+        if not isinstance(found, Scores):
+            raise TypeError("these are values: see `values_test`")
+        return found
+
+    @property
+    def values_test(self) -> ValueMetrics:
+        """Scores of values on the test split of the first training set."""
+        found = next(iter(self.tests.values()))
+        if not isinstance(found, ValueMetrics):
+            raise TypeError("these are votes: see `test`")
+        return found
 
 
 def train_votes(
@@ -167,22 +189,27 @@ def train_votes(
     if checkpoints is not None:
         check_folder_takes_files(checkpoints)
     paths = [training_sets] if isinstance(training_sets, Path) else list(training_sets)
-    data = read_surveys(paths)
+    if recipe.regress:
+        data: Surveys | ValueSurveys = read_value_surveys(paths, recipe.regress, recipe.train_on)
+    else:
+        data = read_surveys(paths)
     if recipe.fit.threads is not None:
         torch.set_num_threads(recipe.fit.threads)
-    start = start_of(recipe, data.schema)  # before the images: wrong options should not wait
-    _check_options(recipe, start, data.schema)
+    start = start_of(recipe, data.taught)  # before the images: wrong options should not wait
+    _check_options(recipe, start, data.taught)
     images = read_images(data, recipe, start.preprocessing)
+    labels = "values" if recipe.regress else "votes"
     log.info(
-        "images: %d to train on, %d to validate, %d to test; subjects without votes: %d",
+        "images: %d to train on, %d to validate, %d to test; subjects without %s: %d",
         *(len(part) for part in (images.training, images.validation, images.test)),
-        images.without_votes,
+        labels,
+        images.without_labels,
     )
     if len(images.training) < 2:
-        raise BadInput(_too_little(data.name, len(images.training), images.problems))
-    for line in check_votes(images.training.counts, data.schema):
+        raise BadInput(_too_little(data.name, labels, len(images.training), images.problems))
+    for line in data.remarks(images.training):
         log.warning("%s", line)
-    fits = _fit_members(start, recipe, data.schema, images, checkpoints)
+    fits = _fit_members(start, recipe, data.taught, images, checkpoints)
     network = together([each.network for each in fits])
     if recipe.store == "float16":
         round_to_halves(network)
@@ -192,7 +219,7 @@ def train_votes(
         onnx_bytes, images.validation, images.test, data, recipe.fit.threads
     )
     histories = tuple(each.history for each in fits)
-    folder = write_votes_model(
+    folder = write_trained_model(
         onnx_bytes,
         Report(network, histories, tests, parity, calibration),
         recipe,
@@ -205,7 +232,7 @@ def train_votes(
         folder=folder,
         problems=images.problems,
         images=len(images.training),
-        without_votes=images.without_votes,
+        without_labels=images.without_labels,
         epochs=sum(len(history) for history in histories),
         tests=tests,
         parity=parity,
@@ -217,7 +244,7 @@ def train_votes(
 def _fit_members(
     first: Start,
     recipe: VotesRecipe,
-    schema: LabelSchema,
+    taught: Taught,
     images: Images,
     checkpoints: Path | None,
 ) -> list[Fitted]:
@@ -228,7 +255,7 @@ def _fit_members(
     few = _is_few(recipe, first, len(images.training))
     fits = []
     for number in range(first.members):
-        start = start_of(recipe, schema, number) if number else first
+        start = start_of(recipe, taught, number) if number else first
         if first.members > 1:
             log.info("member %d of %d", number + 1, first.members)
         if statistics is not None:
@@ -241,17 +268,17 @@ def _fit_members(
         parts = (images.training, images.validation)
         if few:
             known = start.carried_over
-            fits.append(fit_few_labels(start.network, schema, *parts, options, known))
+            fits.append(fit_few_labels(start.network, taught, *parts, options, known))
         else:
-            fits.append(fit(start.network, schema, *parts, options, folder))
+            fits.append(fit(start.network, taught, *parts, options, folder))
     return fits
 
 
-def _check_options(recipe: VotesRecipe, start: Start, schema: LabelSchema) -> None:
+def _check_options(recipe: VotesRecipe, start: Start, taught: Taught) -> None:
     """Refuse what cannot be done with this network or these questions, before images are read."""
     weights = recipe.fit.class_weights
-    if weights is not None:
-        answer_weights(weights, np.zeros((0, len(schema.columns))), schema)
+    if weights is not None and isinstance(taught, LabelSchema):
+        answer_weights(weights, np.zeros((0, len(taught.columns))), taught)
     if recipe.few_labels and start.needs_statistics:
         raise BadInput(
             "few labels: the encoder is left as it is, so it has to know something; go on from a "
@@ -269,8 +296,8 @@ def _is_few(recipe: VotesRecipe, start: Start, images: int) -> bool:
     return few
 
 
-def _too_little(name: str, images: int, problems: tuple[ItemFailed, ...]) -> str:
+def _too_little(name: str, labels: str, images: int, problems: tuple[ItemFailed, ...]) -> str:
     remedy = "export more classifications"
     if problems:
         remedy = f"{len(problems)} could not be used, first {problems[0]}"
-    return f"{name}: expected at least 2 images with votes to train on, got {images}; {remedy}"
+    return f"{name}: expected at least 2 images with {labels} to train on, got {images}; {remedy}"

@@ -95,6 +95,13 @@ NETWORK = (
 )
 FITTING = (
     click.option(
+        "--regress",
+        multiple=True,
+        metavar="COLUMN[=UNIT],…",
+        help="Learn these numbers of the subjects' metadata in place of the votes (redshift, "
+        "radius=arcsec); may be repeated.",
+    ),
+    click.option(
         "--epochs", type=click.IntRange(1), default=30, show_default=True, help="At most."
     ),
     click.option(

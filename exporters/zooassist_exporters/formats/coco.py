@@ -25,14 +25,11 @@ from zooassist_exporters.formats.pictures import (
     pictures,
     place,
 )
-from zooassist_exporters.formats.regions import Region, counts_to_string, runs_to_counts
-from zooassist_exporters.formats.shape_outlines import (
-    Size,
-    clip_box,
-    ring_area,
-    shape_to_ring,
-)
+from zooassist_exporters.formats.regions import Region
+from zooassist_exporters.formats.shape_outlines import Size, clip_box, shape_to_ring
 from zooassist_exporters.training_set import TrainingSet
+from zooassist_plugin.pixel_outlines import ring_area
+from zooassist_plugin.run_lengths import counts_to_string, runs_to_counts
 
 OWN: Final = "zooassist"
 ANNOTATIONS: Final = "annotations"

@@ -25,16 +25,13 @@ from zooassist_exporters.formats.reading import (
     read_json,
     stem_to_subject,
 )
-from zooassist_exporters.formats.regions import (
-    Region,
-    counts_to_runs,
-    regions_to_maps,
-    string_to_counts,
-)
-from zooassist_exporters.formats.shape_outlines import Size, box_to_shape, ring_area
+from zooassist_exporters.formats.regions import Region, regions_to_maps
+from zooassist_exporters.formats.shape_outlines import Size, box_to_shape
 from zooassist_exporters.splits import Split
 from zooassist_exporters.training_set import SubjectRow
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.pixel_outlines import ring_area
+from zooassist_plugin.run_lengths import counts_to_runs, string_to_counts
 from zooassist_plugin.shapes import Polygon, Shape, make_shape
 
 PARTS_LOST: Final = "objects of several parts: the largest part was kept"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from zooassist_exporters.rectangle_corners import rectangle_corners
+from zooassist_plugin.pixel_outlines import Ring, ring_area
 from zooassist_plugin.shapes import (
     Circle,
     Ellipse,
@@ -25,7 +26,6 @@ from zooassist_plugin.shapes import (
 )
 
 Box = tuple[float, float, float, float]
-Ring = list[tuple[float, float]]
 Size = tuple[int, int]
 
 # Vertices of the ring that stands for an ellipse: its area is 0.16 % too small.
@@ -78,17 +78,6 @@ def ring_to_box(ring: Sequence[tuple[float, float]]) -> Box:
         return (0.0, 0.0, 0.0, 0.0)
     xs, ys = zip(*ring, strict=True)
     return (min(xs), min(ys), max(xs), max(ys))
-
-
-def ring_area(ring: Sequence[tuple[float, float]]) -> float:
-    """Return the signed area of a ring: positive when it runs clockwise on the screen."""
-    return (
-        math.fsum(
-            x1 * y2 - x2 * y1
-            for (x1, y1), (x2, y2) in zip(ring, [*ring[1:], *ring[:1]], strict=True)
-        )
-        / 2
-    )
 
 
 def clip_box(box: Box, size: Size) -> Box | None:

@@ -30,10 +30,8 @@ from zooassist_exporters.formats.reading import (
     name_to_split,
     stem_to_subject,
 )
-from zooassist_exporters.formats.region_outlines import pixels_to_rings
 from zooassist_exporters.formats.shape_outlines import (
     Box,
-    Ring,
     Size,
     box_to_shape,
     clip_box,
@@ -43,6 +41,7 @@ from zooassist_exporters.formats.shape_outlines import (
 from zooassist_exporters.splits import Split
 from zooassist_exporters.training_set import SubjectRow, TrainingSet
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.pixel_outlines import Ring, pixels_to_rings
 from zooassist_plugin.shapes import Polygon, Shape
 
 DATA: Final = "data.yaml"

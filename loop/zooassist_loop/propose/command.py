@@ -11,10 +11,17 @@ from zooassist_loop.connection_options import (
     host_options,
     map_option,
     open_sides,
+    presenter_for,
     presenter_option,
 )
 from zooassist_loop.propose.hosts import csv_host
-from zooassist_loop.propose.pipeline import Order, choose, propose_subjects, ready_situation
+from zooassist_loop.propose.pipeline import (
+    Order,
+    check_proposes,
+    choose,
+    propose_subjects,
+    ready_situation,
+)
 from zooassist_loop.propose.report import is_complete, note_lines, outcome_lines
 from zooassist_loop.propose.selection import SKIPPED, Tally, read_subject_set
 from zooassist_plugin.enable import Wanted
@@ -71,7 +78,7 @@ def propose(
     workflow: int,
     subject_set: int,
     model: str,
-    presenter: str,
+    presenter: str | None,
     overrides: dict[str, str],
     batch: int,
     limit: int | None,
@@ -93,7 +100,8 @@ def propose(
         check_output_file(keep_csv, ".csv")
     settings = load_settings()
     folder = load_model_folder(model)
-    wanted = Wanted(workflow, folder.card, presenter, overrides)
+    check_proposes(folder.card)
+    wanted = Wanted(workflow, folder.card, presenter_for(presenter, folder.card), overrides)
     order = Order(wanted, subject_set, batch, limit, replace, sample, wait)
     host = csv_host(csv_argument or "local", settings, csv_base_url, csv_port)
     with open_sides(settings, host) as sides:

@@ -18,7 +18,7 @@ from zooassist_loop.propose.selection import Tally, read_selection, read_subject
 from zooassist_plugin.caesar import Caesar
 from zooassist_plugin.enable.run import Wanted, check, read_situation
 from zooassist_plugin.enable.situation import Situation
-from zooassist_plugin.enable.workflow_rules import label_match
+from zooassist_plugin.enable.workflow_rules import TOOLS_OF_KIND, label_match
 from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.extracts_csv import CsvHost
 from zooassist_plugin.label_match import LabelMatch
@@ -114,6 +114,22 @@ class Sides:
     caesar: Caesar
     ledger: Ledger
     host: CsvHost
+
+
+def check_proposes(card: ModelCard) -> None:
+    """Refuse a model whose answers no proposal can be made of; asked before anybody is called.
+
+    Raises
+    ------
+    BadInput
+        For kinds that no drawing tool shows, such as `values`.
+    """
+    if not TOOLS_OF_KIND[card.kind]:
+        raise BadInput(
+            f"model {card.name}: expected a model whose answers volunteers can be shown as marks, "
+            f"got kind {card.kind!r}, which proposes nothing; predict into a table with "
+            "`zooassist predict`, or choose another model"
+        )
 
 
 def ready_situation(sides: Sides, wanted: Wanted) -> Situation:
@@ -228,16 +244,19 @@ class _Run:
         """Yield what the model takes, with a window of files on their way."""
         window: deque[Item] = deque()
         for subject in subjects:
-            frame = next(
-                (i for i, at in enumerate(subject.locations) if at.mime.startswith("image/")), 0
-            )
             self._frames[subject.subject_id] = max(1, len(subject.locations))
-            file = pool.submit(self._fetch, subject, frame)
-            name = f"subject {subject.subject_id}"
-            window.append(Item(name, file.result, subject.subject_id, frame))
-            if len(window) > LOOKAHEAD:
-                yield window.popleft()
+            for frame in self._looked_at(subject):
+                file = pool.submit(self._fetch, subject, frame)
+                name = f"subject {subject.subject_id}"
+                window.append(Item(name, file.result, subject.subject_id, frame))
+                if len(window) > LOOKAHEAD:
+                    yield window.popleft()
         yield from window
+
+    def _looked_at(self, subject: Subject) -> Sequence[int]:
+        """Return the frames that the model sees: the first image, or all where it outlines."""
+        images = [i for i, at in enumerate(subject.locations) if at.mime.startswith("image/")]
+        return (images if self.order.card.kind == "mask" else images[:1]) or [0]
 
     def _fetch(self, subject: Subject, frame: int) -> bytes:
         name = f"subject {subject.subject_id}"
@@ -279,10 +298,9 @@ class _Run:
                 str(prediction.error),
                 "upload a whole image, or remove the subject",
             )
-        sizes = [None] * proposal.frame + [made.size]
         present = PRESENTERS[self.order.wanted.presenter]
         try:
-            presented = present(proposal, self.situation.workflow, frames=frames, sizes=sizes)
+            presented = present(proposal, self.situation.workflow, frames=frames, sizes=made.sizes)
         except Unpresentable as error:
             raise ItemFailed(
                 prediction.item,

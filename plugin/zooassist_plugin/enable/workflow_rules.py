@@ -19,6 +19,7 @@ TOOLS_OF_KIND: dict[str, tuple[str, ...]] = {
     "votes": tuple(TOOL_TYPES),  # the object's outline, as any tool draws it
     "mask": ("polygon", "freehandLine"),
     "volume": ("polygon", "freehandLine"),
+    "values": (),
     "embedding": (),
 }
 

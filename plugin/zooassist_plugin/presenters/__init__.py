@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from zooassist_plugin.presenters.machine_learnt import REDUCER_KEY, canonical, write_marks
 from zooassist_plugin.presenters.marks import present_marks
+from zooassist_plugin.presenters.masks import present_masks
 from zooassist_plugin.presenters.presented import FrameSize, Presented, Presenter, Unpresentable
 from zooassist_plugin.presenters.subtasks import present_subtasks
 
 PRESENTERS: dict[str, Presenter] = {
     "marks": present_marks,
     "subtasks": present_subtasks,
+    "masks": present_masks,
 }
 
 __all__ = [

@@ -14,11 +14,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zooassist_plugin.label_schema import LabelSchema
+from zooassist_plugin.targets import Targets
 from zooassist_serving.catalogue.rows import Row
 from zooassist_serving.posteriors import Floats
+from zooassist_serving.predictions import VALUE_PARTS, VOTE_PARTS
+from zooassist_serving.value_summary import ValueSummary
 from zooassist_serving.vote_summary import VoteSummary
 
 CONCENTRATIONS: Final = "concentrations"
+# Columns that a summary has under another name.
+SUMMARY_FIELDS: Final = {"fraction": "fractions", "mean": "means", "std": "deviations"}
 PART_COLUMNS: Final = ("name", "subject_id", "id_str", "frame", "error")
 
 
@@ -34,13 +39,15 @@ def row_columns(rows: Sequence[Row], errors: Sequence[str | None]) -> dict[str, 
 
 
 def summary_columns(
-    summary: VoteSummary | None, schema: LabelSchema, failed: NDArray[np.bool_]
+    summary: VoteSummary | ValueSummary | None,
+    said: LabelSchema | Targets,
+    failed: NDArray[np.bool_],
 ) -> dict[str, pa.Array]:
     """Return the value columns of a predictions file.
 
     Parameters
     ----------
-    summary : VoteSummary, or None
+    summary : VoteSummary, ValueSummary, or None
         Of the rows that did not fail; None when all failed.
     failed : array of shape (rows,)
     """
@@ -55,12 +62,12 @@ def summary_columns(
         for name, column in zip(names, whole, strict=True):
             columns[name] = pa.array(column, mask=failed if failed.any() else None)
 
-    for part in ("fraction", "lower90", "upper90"):
-        named = "fractions" if part == "fraction" else part
-        values = None if summary is None else getattr(summary, named)
-        spread([f"{column}_{part}" for column in schema.columns], values)
-    asked = None if summary is None else summary.asked
-    spread([f"{question.name}_asked" for question in schema.questions], asked)
+    for part in VALUE_PARTS if isinstance(said, Targets) else VOTE_PARTS:
+        values = None if summary is None else getattr(summary, SUMMARY_FIELDS.get(part, part))
+        spread([f"{column}_{part}" for column in said.columns], values)
+    if isinstance(said, LabelSchema):
+        asked = summary.asked if isinstance(summary, VoteSummary) else None
+        spread([f"{question.name}_asked" for question in said.questions], asked)
     spread(["uncertainty"], None if summary is None else summary.uncertainty[:, None])
     return columns
 

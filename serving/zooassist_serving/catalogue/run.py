@@ -166,16 +166,16 @@ def _columns(work: Work, rows: list[Row], answers: Sequence[Answers]) -> pa.Reco
     """Make the columns of one part."""
     errors = [error for answer in answers for error in answer.errors]
     failed = np.array([error is not None for error in errors])
-    filled = [answer for answer in answers if len(answer.concentrations)]
-    alphas = np.concatenate([each.concentrations for each in filled]) if filled else None
+    filled = [answer for answer in answers if len(answer.raw)]
+    raw = np.concatenate([each.raw for each in filled]) if filled else None
     card, columns = work.plane.metadata(work.model), row_columns(rows, errors)
     if work.format.summarised:
-        summary = None if alphas is None else work.plane.summarise(work.model, alphas)
-        columns |= summary_columns(summary, card.schema_of_votes, failed)
+        summary = None if raw is None else work.plane.summarise(work.model, raw)
+        columns |= summary_columns(summary, card.answers, failed)
     else:
         width = len(card.schema_of_votes.columns)
-        width = width if alphas is None else width * alphas.shape[1]
-        columns[CONCENTRATIONS] = list_column(alphas, width, failed)
+        width = width if raw is None else width * raw.shape[1]
+        columns[CONCENTRATIONS] = list_column(raw, width, failed)
     if work.format.options.embedding is not None:
         kept = [each.embeddings for each in filled if each.embeddings is not None]
         features = np.concatenate(kept) if kept else None

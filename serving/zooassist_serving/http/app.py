@@ -88,12 +88,11 @@ def create_app(
             error = predictions[0].error
             if error is not None:
                 raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, error)
-        schema = card.schema_of_votes
         return _json(
             {
                 "model": card.name,
                 "model_version": card.version,
-                "predictions": [json_of(prediction, schema) for prediction in predictions],
+                "predictions": [json_of(prediction, card.answers) for prediction in predictions],
             }
         )
 

@@ -45,7 +45,7 @@ def concentrations(png):
     def _concentrations(folder):
         plane = DataPlane([folder], threads=1)
         items = [Item(colour, png(colour)) for colour in COLOURS]
-        return plane.answer(folder.card.name, items).concentrations
+        return plane.answer(folder.card.name, items).raw
 
     return _concentrations
 

@@ -1,20 +1,25 @@
-"""The command `zooassist evaluate`: figures, a page to look at, and a calibration."""
+"""The command `zooassist evaluate`: figures, a page to look at, a calibration; and masks."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from zooassist_plugin.errors import BadInput
+from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.output_paths import check_folder_takes_files, check_output_file
 from zooassist_plugin.progress import progress
+from zooassist_training.evaluation.masks.command import NAMES, evaluate_masks, mask_options
 
 if TYPE_CHECKING:
+    from zooassist_serving.model_folder import ModelFolder
     from zooassist_training.evaluation.metrics import Metrics
     from zooassist_training.evaluation.run import Evaluation
+    from zooassist_training.evaluation.value_run import ValueEvaluation
 
 REPORT, METRICS = "report.html", "metrics.json"
 
@@ -35,15 +40,18 @@ class _Pair(click.ParamType[tuple[str, str]]):
 
 
 @click.command(
-    short_help="Measure a model on a training set.",
+    short_help="Measure a model on a training set, or predicted masks on true ones.",
     epilog="""\b
 Examples:
   zooassist evaluate galaxy-zoo training-set --out evaluation
   zooassist evaluate galaxy-zoo training-set --where natural_mix=1 --out report.html
-  zooassist evaluate models/first training-set --fit-calibration --out-model models/calibrated""",
+  zooassist evaluate models/first training-set --fit-calibration --out-model models/calibrated
+  zooassist evaluate --predicted masks --truth gold --metric dice --metric hd95
+  zooassist evaluate --predicted runs/a --truth brats --metric lesionwise --challenge MEN""",
 )
-@click.argument("model")
-@click.argument("training_set", type=click.Path(path_type=Path))
+@click.argument("model", required=False)
+@click.argument("training_set", required=False, type=click.Path(path_type=Path))
+@mask_options
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test", "all"]),
@@ -63,7 +71,8 @@ Examples:
     type=_Pair(),
     metavar="TASK=QUESTION",
     multiple=True,
-    help="The set's task that means this question of the model; may be repeated.",
+    help="The set's task (or metadata) that means this question (or target) of the model; may be "
+    "repeated.",
 )
 @click.option(
     "--out",
@@ -82,23 +91,68 @@ Examples:
 )
 @click.option("--overwrite", is_flag=True, help="Replace the model folder --out-model.")
 @click.option("--threads", type=click.IntRange(1), help="Processor threads. Default: all cores.")
-def evaluate(out: Path, out_model: Path | None, overwrite: bool, **options: Any) -> None:  # noqa: ANN401 - see _votes
-    """Compare what MODEL predicts for TRAINING_SET with what its volunteers answered.
+@click.pass_context
+def evaluate(
+    context: click.Context,
+    /,
+    out: Path,
+    out_model: Path | None,
+    overwrite: bool,
+    **options: Any,  # noqa: ANN401 - see _votes
+) -> None:
+    """Compare what MODEL predicts for TRAINING_SET with what its volunteers answered, or values.
 
     Writes a page to look at and every figure as JSON: accuracy per question (all, and confident
     answers), errors of vote fractions, likelihood of the votes, coverage, reliability, confusion,
     results by number of votes, best and worst subjects. MODEL is a folder or a bundled name.
 
-    Questions are matched by their words. Exit code 1: some images could not be used, and are named.
+    Questions are matched by their words. A model that `train votes --regress` made is held against
+    the values in the subjects' metadata: errors, explained variance, coverage of intervals, and
+    predicted against true. Exit code 1: some images could not be used, and are named.
+
+    With --predicted and --truth instead, masks of one name are compared (PNG, TIFF, NIfTI, folders
+    of slices), and every figure goes to mask-metrics.json.
     """
+    about_masks = {name: options.pop(name) for name in NAMES}
+    if about_masks["predicted"] is not None or about_masks["truth"] is not None:
+        _refuse_given(context, [name for name in options if name not in NAMES])
+        _end(evaluate_masks(about_masks, out))
+        return
+    _refuse_given(context, list(about_masks))
+    if options["model"] is None or options["training_set"] is None:
+        raise BadInput(
+            "evaluate: expected MODEL and TRAINING_SET, or --predicted and --truth with masks"
+        )
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if out_model is not None and not options["fit_calibration"]:
         raise BadInput("--out-model: expected --fit-calibration beside it, to have what to write")
+    # Imported here: `zooassist evaluate --help` needs neither torch nor onnxruntime.
+    from zooassist_serving.model_folder import load_model_folder
+
     page, figures = _places(out)
-    evaluation = _votes(page, figures, out_model, overwrite, **options)
-    for problem in evaluation.problems:
+    folder = load_model_folder(options["model"])
+    if folder.card.targets:
+        problems = _values(page, figures, folder, **options)
+    else:
+        problems = _votes(page, figures, out_model, overwrite, **options).problems
+    _end(problems)
+
+
+def _refuse_given(context: click.Context, names: Sequence[str]) -> None:
+    """Refuse options that would be passed over; they are of the other kind of evaluation."""
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if parameter.name in names and given:
+            raise BadInput(
+                f"{parameter.opts[0]}: expected either a model and a training set with their "
+                "options, or --predicted and --truth with those of masks; leave it out"
+            )
+
+
+def _end(problems: Sequence[ItemFailed]) -> None:
+    for problem in problems:
         click.echo(f"error: {problem}", err=True)
-    if evaluation.problems:
+    if problems:
         raise SystemExit(1)
 
 
@@ -125,7 +179,6 @@ def _votes(
     **options: Any,  # noqa: ANN401 - the fields of Request
 ) -> Evaluation:
     """Evaluate a model that answers questions."""
-    # Imported here: `zooassist evaluate --help` needs neither torch nor onnxruntime.
     from zooassist_serving.model_folder import check_model_place
     from zooassist_training.evaluation.calibrated_folder import write_calibrated
     from zooassist_training.evaluation.record import write_metrics
@@ -151,18 +204,50 @@ def _votes(
     return evaluation
 
 
-def _say(evaluation: Evaluation) -> None:
-    card, request = evaluation.folder.card, evaluation.request
+def _values(
+    page: Path,
+    figures: Path,
+    folder: ModelFolder,
+    *,
+    where: tuple[tuple[str, str], ...],
+    overrides: tuple[tuple[str, str], ...],
+    **options: Any,  # noqa: ANN401 - the fields of Request
+) -> tuple[ItemFailed, ...]:
+    """Evaluate a model that predicts values; returns the images that could not be used."""
+    from zooassist_training.evaluation.report.values_page import write_value_report
+    from zooassist_training.evaluation.run import Request
+    from zooassist_training.evaluation.value_record import write_value_metrics
+    from zooassist_training.evaluation.value_run import evaluate_values
+
+    with progress() as start:
+        request = Request(where=dict(where), overrides=dict(overrides), **options)
+        evaluation = evaluate_values(request, folder, start)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_value_metrics(evaluation, figures)
+    write_value_report(evaluation, page)
+    _say_subjects(evaluation, evaluation.metrics.subjects)
+    for line in evaluation.remarks:
+        click.echo(f"  {line}")
+    if evaluation.not_compared:
+        click.echo(f"  not compared: {', '.join(evaluation.not_compared)}")
     click.echo(
-        f"model {card.name} {card.version} on the split {request.split!r} of "
-        f"{request.training_set}: {evaluation.after.galaxies} subjects"
+        f"  {'target':26} {'subjects':>8} {'RMSE':>10} {'MAE':>10} {'bias':>10} {'R2':>7} "
+        "  coverage at 50, 80, 95 %"
     )
+    for each in evaluation.metrics.targets:
+        told = ", ".join(f"{100 * at.observed:.0f}" for at in each.told)
+        click.echo(
+            f"  {each.target.label:26} {each.subjects:8} {each.rmse:10.4g} {each.mae:10.4g} "
+            f"{each.bias:+10.3g} {each.r2:7.3f}   {told}{'  (few)' if each.few else ''}"
+        )
+    click.echo(f"{page}, {figures}")
+    return evaluation.problems
+
+
+def _say(evaluation: Evaluation) -> None:
+    _say_subjects(evaluation, evaluation.after.galaxies)
     for line in evaluation.comparison.left_out:
         click.echo(f"  not compared: {line}")
-    if evaluation.learnt_from == "yes":
-        click.echo("  the model learnt from these subjects: they say nothing of others")
-    if evaluation.learnt_from == "perhaps":
-        click.echo("  the model learnt from this split of another set: are there common subjects?")
     if evaluation.chosen_by:
         click.echo(
             "  the validation split chose the model's epoch and calibration: it flatters a little"
@@ -181,6 +266,18 @@ def _say(evaluation: Evaluation) -> None:
     if evaluation.after is not evaluation.before:
         _table("not calibrated", evaluation.before)
     _table("calibrated" if evaluation.calibration else "not calibrated", evaluation.after)
+
+
+def _say_subjects(evaluation: Evaluation | ValueEvaluation, subjects: int) -> None:
+    card, request = evaluation.folder.card, evaluation.request
+    click.echo(
+        f"model {card.name} {card.version} on the split {request.split!r} of "
+        f"{request.training_set}: {subjects} subjects"
+    )
+    if evaluation.learnt_from == "yes":
+        click.echo("  the model learnt from these subjects: they say nothing of others")
+    if evaluation.learnt_from == "perhaps":
+        click.echo("  the model learnt from this split of another set: are there common subjects?")
 
 
 def _table(title: str, metrics: Metrics) -> None:

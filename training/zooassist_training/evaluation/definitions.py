@@ -7,6 +7,7 @@ from typing import Final
 from zooassist_training.evaluate import ASKED_MORE_THAN, CONFIDENT_MORE_THAN
 from zooassist_training.evaluation.question_metrics import FEW_GALAXIES
 from zooassist_training.evaluation.reliability import BINS, DRAWS
+from zooassist_training.evaluation.value_metrics import TOLD
 
 DEFINITIONS: Final[dict[str, str]] = {
     "counted": (
@@ -66,6 +67,39 @@ DEFINITIONS: Final[dict[str, str]] = {
         "The subjects whose fractions were predicted best and worst, by half the sum of the "
         "differences over the answers. Wide bar: volunteers; narrow bar: the model, with its 90 % "
         "interval as a line."
+    ),
+    "few": f"Fewer than {FEW_GALAXIES} subjects: read these figures with care.",
+}
+
+VALUE_DEFINITIONS: Final[dict[str, str]] = {
+    "counted": "A subject counts for a target when the training set has a number for it.",
+    "error": (
+        "Predicted mean minus true value, in the target's unit: root of the mean of its square "
+        "(RMSE), mean of its size (MAE), and mean (bias)."
+    ),
+    "r2": (
+        "1 minus the sum of squared errors over the sum of squared differences of the true values "
+        "from their own mean: 1 is perfect, 0 no better than that mean, below 0 worse."
+    ),
+    "log_likelihood": (
+        "Mean logarithm of the density that the model gave the true value, the equal mixture of "
+        "its samples' Gaussians, per standard deviation of the target in training. Larger is "
+        "better; in nats. Saying of every subject what the training set says of all gives about "
+        "-1.42."
+    ),
+    "coverage": (
+        "How often the central interval of the mixture holds the true value: of "
+        f"{', '.join(f'{level:.0%}' for level in TOLD)} intervals so many should. The error is "
+        "observed minus level in percentage points, with its standard error; below 0 the model "
+        "is too sure."
+    ),
+    "scatter": (
+        "Every subject: true value to the right, predicted mean upwards, with a line of one "
+        "standard deviation up and down. On the dashed line they agree."
+    ),
+    "gallery": (
+        "The subjects whose error is largest, and smallest, in standard deviations that the model "
+        "itself gave them."
     ),
     "few": f"Fewer than {FEW_GALAXIES} subjects: read these figures with care.",
 }

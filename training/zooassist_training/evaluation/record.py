@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,12 @@ ENCODING_TYPE, ENCODING_VERSION = "zooassist-evaluation", "0.1.0"
 
 def write_metrics(evaluation: Evaluation, out: Path) -> None:
     """Write `metrics.json`; it appears whole or not at all."""
-    text = json.dumps(evaluation_json(evaluation), indent=2, ensure_ascii=False, allow_nan=False)
+    write_figures(evaluation_json(evaluation), out)
+
+
+def write_figures(content: dict[str, Any], out: Path) -> None:
+    """Write figures as JSON; the file appears whole or not at all."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     temporary = temporary_beside(out)
     temporary.write_text(text + "\n", encoding="utf-8")
     temporary.replace(out)
@@ -60,7 +66,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "calibrated": metrics_json(evaluation.after) if calibrated else None,
         "definitions": DEFINITIONS,
     }
-    return dict(_plain(content))
+    return dict(plain(content))
 
 
 def metrics_json(metrics: Metrics) -> dict[str, Any]:
@@ -127,12 +133,20 @@ def fit_json(each: QuestionFit) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def six_decimals(value: float) -> float:
+    """Round what lies between 0 and 1, or is counted."""
+    return round(value, 6)
+
+
+def plain(
+    value: Any,  # noqa: ANN401 - any JSON value
+    rounded: Callable[[float], float] = six_decimals,
+) -> Any:  # noqa: ANN401
     """Round, and put null for what JSON has no word for."""
     if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
+        return rounded(value) if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: plain(each, rounded) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each, rounded) for each in value]
     return value

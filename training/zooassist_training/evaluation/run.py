@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from zooassist_exporters.splits import SPLITS, Split
+from zooassist_exporters.splits import Split
 from zooassist_exporters.training_set import TrainingSet, read_training_set
 from zooassist_plugin.calibration import METHOD, Calibration
 from zooassist_plugin.errors import BadInput, ItemFailed
@@ -26,10 +23,17 @@ from zooassist_training.evaluation.answers import concentrations_of
 from zooassist_training.evaluation.comparison import Comparison, compare_schemas
 from zooassist_training.evaluation.fit_calibration import CalibrationFit, fit_calibration
 from zooassist_training.evaluation.metrics import Metrics, measure
-from zooassist_training.folder import RECIPE_FILE
-
-SplitChoice = Literal["train", "validation", "test", "all"]
-Learnt = Literal["yes", "perhaps", "no"]
+from zooassist_training.evaluation.subjects import (
+    Learnt,
+    SplitChoice,
+    check_rows,
+    chosen,
+    chosen_by,
+    learnt_from,
+    same_set,
+    splits_learnt_from,
+    splits_of,
+)
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,13 @@ def evaluate_model(request: Request, progress: Start = silent) -> Evaluation:
     schema = folder.card.schema_of_votes
     whole = read_training_set(request.training_set)
     comparison = compare_schemas(schema, whole.schema, request.overrides)
-    data = _chosen(whole, request.where)
-    learnt, same = _splits_learnt_from(folder), _same_set(folder, whole)
-    splits: tuple[Split, ...] = SPLITS if request.split == "all" else (request.split,)
+    data = chosen(whole, request.where)
+    learnt, same = splits_learnt_from(folder), same_set(folder, whole)
+    splits = splits_of(request.split)
     if request.fit_calibration:
         _check_fit(request, splits, learnt if same else frozenset())
-    _check_rows(request, data, splits)
+    also: tuple[Split, ...] = ("validation",) if request.fit_calibration else ()
+    check_rows(request.training_set, data, request.split, splits, also, request.where)
     runtime = OnnxRuntime(folder.onnx_path, threads=request.threads, sha256=folder.card.sha256)
 
     def ask(wanted: tuple[Split, ...]) -> _Part:
@@ -182,47 +187,10 @@ def evaluate_model(request: Request, progress: Start = silent) -> Evaluation:
         fit=fit,
         fitted_on_learnt=fit is not None and "validation" in learnt,
         problems=part.labelled.problems,
-        without_votes=part.labelled.without_votes + int((~voted).sum()),
-        learnt_from="no" if learnt.isdisjoint(splits) else "yes" if same else "perhaps",
-        chosen_by=same and "validation" in splits and "validation" not in learnt,
+        without_votes=part.labelled.without_labels + int((~voted).sum()),
+        learnt_from=learnt_from(learnt, splits, same),
+        chosen_by=chosen_by(learnt, splits, same),
     )
-
-
-def _chosen(data: TrainingSet, where: Mapping[str, str]) -> TrainingSet:
-    """Keep the subjects whose metadata say so."""
-    if not where:
-        return data
-    metadata = [data.metadata(row) for row in range(len(data))]
-    known = sorted({key for each in metadata for key in each})
-    for key in where:
-        if key not in known:
-            raise BadInput(
-                f"--where {key}={where[key]}: no subject has metadata {key!r}; "
-                f"expected one of {', '.join(known) or 'none: the set has no metadata'}"
-            )
-    chosen = [all(_text(each.get(key)) == value for key, value in where.items())
-              for each in metadata]  # fmt: skip
-    mask = pa.array(chosen, type=pa.bool_())
-    return replace(data, subjects=data.subjects.filter(mask), votes=data.votes.filter(mask))
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _same_set(folder: ModelFolder, data: TrainingSet) -> bool:
-    """Say whether the set is the one, or one of those, that the model was trained on."""
-    return any(known.sha256 == data.sha256 for known in folder.card.learnt_from)
-
-
-def _splits_learnt_from(folder: ModelFolder) -> frozenset[str]:
-    """Read from `recipe.json` what the model was trained on; `train` where it does not say."""
-    path = folder.path / RECIPE_FILE
-    try:
-        recipe = json.loads(path.read_text(encoding="utf-8"))
-        return frozenset(map(str, recipe["recipe"]["train_on"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return frozenset({"train"})
 
 
 def _check_fit(request: Request, splits: tuple[Split, ...], learnt: frozenset[str]) -> None:
@@ -239,28 +207,12 @@ def _check_fit(request: Request, splits: tuple[Split, ...], learnt: frozenset[st
         )
 
 
-def _check_rows(request: Request, data: TrainingSet, splits: tuple[Split, ...]) -> None:
-    wanted = [*splits, "validation"] if request.fit_calibration else splits
-    sizes = {split: len(data.rows_of(split)) for split in SPLITS}
-    rows = sum(sizes[split] for split in splits)
-    if rows and all(sizes[split] for split in wanted[len(splits) :]):
-        return
-    found = ", ".join(f"{split} {size}" for split, size in sizes.items())
-    named = " of ".join(f"{key}={value}" for key, value in request.where.items())
-    empty = request.split if not rows else "validation"
-    raise BadInput(
-        f"{request.training_set}: expected subjects{f' with {named}' if named else ''} in the "
-        f"split {empty!r}, found none ({found}); choose another --split, or export more "
-        "classifications"
-    )
-
-
 def _nothing(request: Request, labelled: LabelledImages) -> str:
     reason = f"subjects without votes on the model's questions: {len(labelled)}"
     if labelled.problems:
         reason = f"{len(labelled.problems)} could not be used, first {labelled.problems[0]}"
-    elif labelled.without_votes:
-        reason = f"subjects that nobody answered a question about: {labelled.without_votes}"
+    elif labelled.without_labels:
+        reason = f"subjects that nobody answered a question about: {labelled.without_labels}"
     return (
         f"{request.training_set}: expected images with votes in the split {request.split!r}, found "
         f"none; {reason}"

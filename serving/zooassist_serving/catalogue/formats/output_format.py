@@ -43,7 +43,8 @@ class Format(ABC):
     suffixes : tuple of str
         What a file of this format may end with; the first is the usual one.
     summarised : bool
-        Whether it writes fractions and intervals; else it is given concentrations alone.
+        Whether it writes the summary of a predictions file, of votes or values; else it is given
+        the concentrations of votes alone.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -51,7 +52,8 @@ class Format(ABC):
 
     def __init__(self, card: ModelCard, options: Options) -> None:
         self.card, self.options = card, options
-        card.schema_of_votes  # noqa: B018 - refuses a model of another kind before any work
+        # Refuses a model of another kind before any work.
+        card.answers if self.summarised else card.schema_of_votes  # noqa: B018
         self.check()
 
     def check(self) -> None:  # noqa: B027 - most formats refuse nothing

@@ -15,7 +15,8 @@ SIDE: Final = 260
 LEFT, RIGHT, TOP, BOTTOM = 54, 8, 8, 40
 CELLS: Final = 20
 SMALLEST_DOT, DOT = 2.0, 5.0
-TICKS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+# Where ticks are on the unit square, and what they say.
+TICKS: Final = tuple((tick, f"{tick:g}") for tick in (0.0, 0.25, 0.5, 0.75, 1.0))
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class Curve:
 
 def curves(each: Sequence[Curve], name: str, x_axis: str, y_axis: str) -> Markup:
     """Draw curves over a diagonal, which is where they should be."""
-    parts = [*_frame(name, x_axis, y_axis), _diagonal()]
+    parts = [*frame(name, x_axis, y_axis), diagonal()]
     for curve in each:
-        line = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y, _, _ in curve.points)
+        line = " ".join(f"{at_x(x):.1f},{at_y(y):.1f}" for x, y, _, _ in curve.points)
         parts.append(f'<polyline class="curve {curve.style}" points="{line}"/>')
         parts.extend(
-            f'<circle class="dot {curve.style}" cx="{_x(x):.1f}" cy="{_y(y):.1f}" '
+            f'<circle class="dot {curve.style}" cx="{at_x(x):.1f}" cy="{at_y(y):.1f}" '
             f'r="{SMALLEST_DOT + DOT * share**0.5:.1f}"><title>{escape(words)}</title></circle>'
             for x, y, share, words in curve.points
         )
@@ -58,13 +59,13 @@ def density(predicted: Floats, observed: Floats, name: str) -> Markup:
     table = np.histogram2d(predicted.ravel(), observed.ravel(), bins=CELLS, range=((0, 1), (0, 1)))[
         0
     ].astype(np.int64)
-    parts = _frame(name, "predicted fraction", "volunteers' fraction")
+    parts = frame(name, "predicted fraction", "volunteers' fraction")
     width, height = (SIDE - LEFT - RIGHT) / CELLS, (SIDE - TOP - BOTTOM) / CELLS
     most = max(int(table.max(initial=0)), 1)
     for i, j in np.argwhere(table > 0):
         # By the logarithm: corners hold hundreds, the middle a few.
         depth = 0.12 + 0.88 * np.log1p(table[i, j]) / np.log1p(most)
-        x, y = _x(i / CELLS), _y((j + 1) / CELLS)
+        x, y = at_x(i / CELLS), at_y((j + 1) / CELLS)
         words = (
             f"predicted {i / CELLS:.2f}-{(i + 1) / CELLS:.2f}, volunteers {j / CELLS:.2f}-"
             f"{(j + 1) / CELLS:.2f}: {table[i, j]} answers"
@@ -73,7 +74,7 @@ def density(predicted: Floats, observed: Floats, name: str) -> Markup:
             f'<rect class="cell" x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" '
             f'height="{height:.2f}" fill-opacity="{depth:.2f}"><title>{words}</title></rect>'
         )
-    return Markup("".join([*parts, _diagonal()]) + "</svg>")
+    return Markup("".join([*parts, diagonal()]) + "</svg>")
 
 
 def answer_bars(
@@ -120,31 +121,37 @@ def _short(label: str, most: int = 22) -> str:
     return label if len(label) <= most else label[: most - 1].rstrip() + "…"
 
 
-def _x(value: float) -> float:
+def at_x(value: float) -> float:
+    """Return where a value between 0 and 1 lies, from left to right."""
     return LEFT + value * (SIDE - LEFT - RIGHT)
 
 
-def _y(value: float) -> float:
+def at_y(value: float) -> float:
+    """Return where a value between 0 and 1 lies, upwards."""
     return SIDE - BOTTOM - value * (SIDE - TOP - BOTTOM)
 
 
-def _diagonal() -> str:
-    return f'<path class="diagonal" d="M{_x(0)} {_y(0)}L{_x(1)} {_y(1)}"/>'
+def diagonal() -> str:
+    """Draw where both axes say the same."""
+    return f'<path class="diagonal" d="M{at_x(0)} {at_y(0)}L{at_x(1)} {at_y(1)}"/>'
 
 
-def _frame(name: str, x_axis: str, y_axis: str) -> list[str]:
+def frame(
+    name: str, x_axis: str, y_axis: str, ticks: Sequence[tuple[float, str]] = TICKS
+) -> list[str]:
+    """Begin a square chart with its grid and axes; both have the same ticks."""
     parts = [f'<svg viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{escape(name)}">']
-    for tick in TICKS:
-        x, y = _x(tick), _y(tick)
+    for tick, said in ticks:
+        x, y = at_x(tick), at_y(tick)
         parts.append(
-            f'<path class="grid" d="M{x} {_y(0)}V{_y(1)}M{_x(0)} {y}H{_x(1)}"/>'
-            f'<text class="tick" x="{x}" y="{_y(0) + 15}" text-anchor="middle">{tick:g}</text>'
-            f'<text class="tick" x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>'
+            f'<path class="grid" d="M{x} {at_y(0)}V{at_y(1)}M{at_x(0)} {y}H{at_x(1)}"/>'
+            f'<text class="tick" x="{x}" y="{at_y(0) + 15}" text-anchor="middle">{said}</text>'
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{said}</text>'
         )
     parts.append(
-        f'<text class="tick" x="{_x(0.5)}" y="{SIDE - 6}" text-anchor="middle">'
+        f'<text class="tick" x="{at_x(0.5)}" y="{SIDE - 6}" text-anchor="middle">'
         f"{escape(x_axis)}</text>"
-        f'<text class="tick" text-anchor="middle" transform="translate(11 {_y(0.5)}) '
+        f'<text class="tick" text-anchor="middle" transform="translate(11 {at_y(0.5)}) '
         f'rotate(-90)">{escape(y_axis)}</text>'
     )
     return parts

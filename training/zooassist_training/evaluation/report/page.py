@@ -59,6 +59,33 @@ class Section:
 
 def write_report(evaluation: Evaluation, out: Path) -> None:
     """Write the page; it appears whole or not at all."""
+    card, after = evaluation.folder.card, evaluation.after
+    text = (
+        page_environment()
+        .get_template("evaluation.html")
+        .render(
+            evaluation=evaluation,
+            card=card,
+            after=after,
+            before=evaluation.before,
+            calibrated=after is not evaluation.before,
+            confident=mean_confident(after.enough),
+            best_level=LEVEL,
+            training_set=evaluation.data.path.resolve().name,
+            sections=sections(evaluation),
+            columns=list(after.scores.column_rmse.items()),
+            definitions=DEFINITIONS,
+            version=__version__,
+            weighted=bool((evaluation.data.inclusion_probability < 1).any()),
+        )
+    )
+    temporary = temporary_beside(out)
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(out)
+
+
+def page_environment() -> Environment:
+    """Return what fills the templates, with the filters that they use."""
     environment = Environment(
         loader=ChoiceLoader(
             [
@@ -72,27 +99,9 @@ def write_report(evaluation: Evaluation, out: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=number, percent=percent, fixed=fixed, signed=signed, points=points
+        number=number, percent=percent, fixed=fixed, signed=signed, points=points, figure=figure
     )
-    card, after = evaluation.folder.card, evaluation.after
-    text = environment.get_template("evaluation.html").render(
-        evaluation=evaluation,
-        card=card,
-        after=after,
-        before=evaluation.before,
-        calibrated=after is not evaluation.before,
-        confident=mean_confident(after.enough),
-        best_level=LEVEL,
-        training_set=evaluation.data.path.resolve().name,
-        sections=sections(evaluation),
-        columns=list(after.scores.column_rmse.items()),
-        definitions=DEFINITIONS,
-        version=__version__,
-        weighted=bool((evaluation.data.inclusion_probability < 1).any()),
-    )
-    temporary = temporary_beside(out)
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(out)
+    return environment
 
 
 def sections(evaluation: Evaluation) -> list[Section]:
@@ -217,3 +226,8 @@ def signed(value: float, digits: int = 1) -> str:
 def points(share: float) -> str:
     """Write a share as percentage points without a sign: 1.5."""
     return fixed(100 * share, 1)
+
+
+def figure(value: float) -> str:
+    """Write a number of any size with three digits, – for none."""
+    return f"{value:.3g}".replace("-", "\u2212") if math.isfinite(value) else "–"

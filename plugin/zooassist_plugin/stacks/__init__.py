@@ -1,0 +1,1 @@
+"""Images and masks of one or many slices, read slice by slice."""
