@@ -189,8 +189,8 @@ class ModelCard(_Record):
         What the model saw. Of several sets, `training_sets` has all and `training_set` the first;
         of one, `training_sets` is empty and is not written, so that earlier versions read the card.
     classes : tuple of MaskClass
-        Of models of kind `mask` and `volume`: what the channels of the mask show; the background
-        is what is left of 1. Other models have none, and do not write the field.
+        Of models of kind `mask` and `volume`: what the channels of the mask show, with the numbers
+        that label maps use (from 1 on, where there are none). Not written where there are none.
     targets : tuple of Target
         What a model of kind `values` predicts; other models have none, and do not write the field.
     metrics : mapping
@@ -290,6 +290,13 @@ class ModelCard(_Record):
             For a model that says neither.
         """
         return Targets(self.targets) if self.targets else self.schema_of_votes
+
+    @property
+    def class_numbers(self) -> tuple[int, ...]:
+        """Numbers of a mask's classes in label maps, in the order of the channels."""
+        if self.classes:
+            return tuple(each.number for each in self.classes)
+        return tuple(range(1, len(self.thresholds) + 1))
 
     @property
     def learnt_from(self) -> tuple[TrainingSetReference, ...]:

@@ -1,48 +1,87 @@
-"""Which class is a pixel of? Probabilities to label maps, and label maps to files and back."""
+"""Which class is a pixel of? Probabilities to label maps, and planes to files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zooassist_plugin.model_card import MaskClass
+from zooassist_plugin.model_card import ModelCard
 
 
-def label_map(
-    probabilities: NDArray[np.float32], classes: Sequence[MaskClass]
+def class_places(
+    probabilities: NDArray[np.float32], thresholds: Iterable[float]
 ) -> NDArray[np.uint8]:
-    """Give each pixel the number of its most probable class; the background is what is left of 1.
+    """Give each pixel the place of its class among all, counted from 1; 0 where there is none.
+
+    A pixel over the threshold of several classes is of the most probable one.
 
     Parameters
     ----------
     probabilities : array of shape (…, classes, height, width)
+    thresholds : iterable of float
+        In the order of the channels.
 
     Returns
     -------
     array of shape (…, height, width), uint8
-        0 for the background.
     """
-    best = probabilities.argmax(-3)
-    highest = probabilities.max(-3)
-    numbers = np.array([each.number for each in classes], dtype=np.uint8)
-    return np.where(highest > 1 - probabilities.sum(-3), numbers[best], 0).astype(np.uint8)
+    over = probabilities >= np.array(list(thresholds), dtype=np.float32)[:, None, None]
+    best = np.where(over, probabilities, -1).argmax(-3)
+    return np.where(over.any(-3), best + 1, 0).astype(np.uint8)
+
+
+def label_map(probabilities: NDArray[np.float32], card: ModelCard) -> NDArray[np.uint8]:
+    """Give each pixel the number of its class, as the model's card has them; 0 for none."""
+    numbers = np.array([0, *card.class_numbers], dtype=np.uint8)
+    return numbers[class_places(probabilities, card.thresholds.values())]
 
 
 def write_label_map(labels: NDArray[np.uint8], path: Path) -> None:
     """Write one label map (height, width) as PNG; it appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = _temporary(path)
     Image.fromarray(labels).save(temporary, "PNG")
     temporary.replace(path)
 
 
-def write_label_stack(slices: Iterable[NDArray[np.uint8]], path: Path) -> None:
-    """Write the label maps of a volume as a tiff with a page per slice; whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    pages = (Image.fromarray(each) for each in slices)
-    first = next(pages)
-    first.save(temporary, "TIFF", save_all=True, append_images=pages, compression="tiff_deflate")
-    temporary.replace(path)
+class StackWriter:
+    """A tiff with a page per slice that grows slice by slice; it appears whole or not at all.
+
+    A context manager.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import tifffile
+
+        self._path, self._temporary = path, _temporary(path)
+        self._file = tifffile.TiffWriter(self._temporary)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if error is None:
+            self._temporary.replace(self._path)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+    def add(self, planes: NDArray[Any]) -> None:
+        """Write some slices (slices, height, width)."""
+        for plane in planes:
+            # Without a description of shapes pages of one size are one stack.
+            self._file.write(plane, photometric="minisblack", compression="zlib", metadata=None)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")

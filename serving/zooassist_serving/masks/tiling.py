@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,34 +56,3 @@ def covering(size: int, window: int, overlap: float = 0.0) -> list[int]:
     step = max(1, int(window * (1 - overlap)))
     count = -(-(size - window) // step) + 1
     return [round(number * (size - window) / (count - 1)) for number in range(count)]
-
-
-class Blend:
-    """A mean of overlapping squares in which a square's own border counts little.
-
-    Parameters
-    ----------
-    channels, height, width : int
-        Of the whole.
-    side : int
-        Of the squares.
-    """
-
-    def __init__(self, channels: int, height: int, width: int, side: int) -> None:
-        self._sum = np.zeros((channels, height, width), dtype=np.float32)
-        self._weight = np.zeros((height, width), dtype=np.float32)
-        ramp = np.minimum(np.arange(1, side + 1), np.arange(side, 0, -1)).astype(np.float32)
-        self._ramp = np.outer(ramp, ramp)
-
-    def add(self, square: NDArray[Any], top: int, left: int) -> None:
-        """Add a square (channels, side, side); what hangs over the edge is cut off."""
-        height = min(square.shape[1], self._weight.shape[0] - top)
-        width = min(square.shape[2], self._weight.shape[1] - left)
-        weight = self._ramp[:height, :width]
-        place = np.s_[top : top + height, left : left + width]
-        self._sum[(slice(None), *place)] += square[:, :height, :width] * weight
-        self._weight[place] += weight
-
-    def mean(self) -> NDArray[np.float32]:
-        """Return the mean, shape (channels, height, width)."""
-        return self._sum / self._weight

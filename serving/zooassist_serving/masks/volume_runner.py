@@ -113,7 +113,7 @@ class VolumeRunner:
 
     def labels(self, slices: Slices) -> NDArray[np.uint8]:
         """Give each pixel of some slices the number of its class, 0 for the background."""
-        return label_map(slices.probabilities, self.card.classes)
+        return label_map(slices.probabilities, self.card)
 
     def _step(
         self,
@@ -134,6 +134,25 @@ class VolumeRunner:
         if not np.isfinite(mask).all():
             raise BadInput("the model's answer is not finite; report this volume to its author")
         return Slices(start, mask, outputs["patch_realness"][0])
+
+
+def whole_inputs(card: ModelCard, volumes: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
+    """Return the inputs with which a graph sees whole volumes at once.
+
+    Parameters
+    ----------
+    volumes : array of shape (batch, slices, height, width, modalities), uint8
+        Sides are multiples of the divisor.
+    """
+    batch, _, height, width, _ = volumes.shape
+    inputs: dict[str, NDArray[np.generic]] = {
+        "image": volumes,
+        "stage": np.array(STAGES["whole"], dtype=np.int64),
+    }
+    for spec in card.inputs:
+        if spec.name not in inputs:
+            inputs[spec.name] = zeros(spec, height, width, batch)
+    return inputs
 
 
 def zeros(spec: TensorSpec, height: int, width: int, batch: int = 1) -> NDArray[np.float32]:

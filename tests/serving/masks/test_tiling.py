@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zooassist_plugin.model_card import MaskClass
-from zooassist_serving.masks.label_maps import label_map, write_label_stack
-from zooassist_serving.masks.tiling import Blend, covering, mirrored, next_multiple, padded
+from zooassist_serving.masks.label_maps import class_places, write_stack
+from zooassist_serving.masks.tiling import covering, mirrored, next_multiple, padded
 from zooassist_serving.masks.volume_files import read_volume
 
 
@@ -44,26 +43,15 @@ def test_padding_is_cropped_back():
     np.testing.assert_array_equal(larger[5], np.concatenate([image[4], image[4, -1:]]))
 
 
-def test_squares_that_agree_blend_into_the_image():
-    whole = np.random.default_rng(0).random((2, 37, 50)).astype(np.float32)
-    blend = Blend(2, 37, 50, 16)
-    for top in covering(37, 16, 0.25):
-        for left in covering(50, 16, 0.25):
-            blend.add(whole[:, top : top + 16, left : left + 16], top, left)
-    np.testing.assert_allclose(blend.mean(), whole, rtol=1e-5)
-
-
-def test_the_most_probable_class_is_drawn_and_the_rest_is_background():
-    classes = [MaskClass(number=3, name="a"), MaskClass(number=9, name="b")]
-    probabilities = np.array([[[0.1, 0.6, 0.3, 0.34]], [[0.2, 0.3, 0.4, 0.34]]], np.float32)
-    np.testing.assert_array_equal(label_map(probabilities, classes), [[0, 3, 9, 3]])
-    alone = label_map(np.array([[[0.4, 0.6]]], np.float32), classes[:1])
-    np.testing.assert_array_equal(alone, [[0, 3]])
+def test_the_most_probable_class_over_its_threshold_is_drawn():
+    probabilities = np.array([[[0.1, 0.6, 0.3, 0.5]], [[0.2, 0.55, 0.4, 0.5]]], np.float32)
+    np.testing.assert_array_equal(class_places(probabilities, (0.5, 0.4)), [[0, 1, 2, 1]])
+    np.testing.assert_array_equal(class_places(probabilities[None], (0.7, 0.5)), [[[0, 2, 0, 2]]])
 
 
 @pytest.mark.parametrize("slices", [1, 4])
 def test_label_stacks_come_back_from_their_file(slices, tmp_path):
     labels = np.random.default_rng(1).integers(0, 3, (slices, 6, 5), dtype=np.uint8)
-    write_label_stack(iter(labels), tmp_path / "labels.tif")
+    write_stack(iter(labels), tmp_path / "labels.tif")
     np.testing.assert_array_equal(read_volume(tmp_path / "labels.tif").values[..., 0], labels)
     assert [path.name for path in tmp_path.iterdir()] == ["labels.tif"]

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from zooassist_plugin.model_card import MaskClass, Preprocessing, VolumeScaling
-from zooassist_serving.masks.mask_runner import MaskRunner
+from zooassist_serving.mask_tiles import mask_answer
+from zooassist_serving.masks.label_maps import label_map
 from zooassist_serving.masks.volume_runner import VolumeRunner
 from zooassist_serving.model_folder import ModelFolder, card_for, write_model_folder
 from zooassist_serving.runtime import OnnxRuntime
@@ -58,6 +59,7 @@ def folder_of(network: SegmentationNetwork, path, size: int = 16, **fields) -> M
         inputs=input_specs(network),
         outputs=output_specs(network),
         classes=CLASSES[: network.spec.classes],
+        thresholds={each.name: 0.5 for each in CLASSES[: network.spec.classes]},
         licence="none",
     )
     return write_model_folder(onnx_bytes, card, path)
@@ -149,21 +151,25 @@ def test_a_volume_of_other_modalities_is_refused(volume_network, tmp_path):
 def test_images_of_any_size_get_masks_of_their_size(tmp_path):
     network = network_of("mask")
     folder = folder_of(network, tmp_path / "model", size=32)
-    runner = MaskRunner(folder.card, OnnxRuntime(folder.onnx_path, 1))
+    runtime = OnnxRuntime(folder.onnx_path, 1)
     for height, width in ((5, 9), (32, 32), (40, 100), (33, 8)):
-        answer = runner.run(random_stack(height, width, 3))
+        answer = mask_answer(runtime, folder.card, random_stack(height, width, 3))
         assert answer.probabilities.shape == (2, height, width)
-        assert runner.labels(answer).shape == (height, width)
+        labels = label_map(answer.probabilities, folder.card)
+        assert labels.shape == (height, width)
+        assert set(np.unique(labels)) <= {0, 1, 5}
         assert ((answer.realness > 0) & (answer.realness < 1)).all()
-    small = random_stack(16, 24, 3)
-    expected, _ = reference(network, small[None, None])
-    np.testing.assert_allclose(runner.run(small).probabilities, expected[0, 0], atol=1e-5)
+    image = random_stack(32, 32, 3)
+    expected, real = reference(network, image[None, None])
+    answer = mask_answer(runtime, folder.card, image)
+    np.testing.assert_allclose(answer.probabilities, expected[0, 0], atol=1e-5)
+    np.testing.assert_allclose(answer.realness, real[0], atol=1e-5)
 
 
 def test_a_scaled_model_answers_in_the_images_own_pixels(tmp_path):
     folder = folder_of(network_of("mask"), tmp_path / "model", size=32, scale=0.5)
-    runner = MaskRunner(folder.card, OnnxRuntime(folder.onnx_path, 1))
-    answer = runner.run(random_stack(50, 31, 3))
+    runtime = OnnxRuntime(folder.onnx_path, 1)
+    answer = mask_answer(runtime, folder.card, random_stack(50, 31, 3))
     assert answer.probabilities.shape == (2, 50, 31)
 
 

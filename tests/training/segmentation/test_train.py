@@ -18,13 +18,15 @@ from mask_sets import draw_image, draw_volume, write_mask_set, write_volume_pair
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import MaskClass, VolumeScaling
-from zooassist_serving.masks.mask_runner import MaskRunner
+from zooassist_serving.mask_tiles import mask_probabilities
+from zooassist_serving.masks.label_maps import label_map
 from zooassist_serving.masks.volume_files import Volume, scaled
 from zooassist_serving.masks.volume_runner import VolumeRunner
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training.augment import Augmentation
 from zooassist_training.command import train
+from zooassist_training.evaluation.masks.overlap import count, dice
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.run_state import DONE, HISTORY, LAST, read_state
 from zooassist_training.segmentation.fit import SECOND, WindowOptions
@@ -39,7 +41,6 @@ from zooassist_training.segmentation.networks import (
     SegmentationNetwork,
     SegmentationSpec,
 )
-from zooassist_training.segmentation.scores import dice
 from zooassist_training.segmentation.train import MaskRecipe, train_masks
 
 FIT = FitOptions(
@@ -92,9 +93,9 @@ def test_masks_are_learnt_and_served(mask_set, tmp_path):
     assert trained.test["dice"] > 0.7
     assert set(card.metrics) == {"dice", "dice/disc", "dice/bar"}
     image, labels = draw_image(np.random.default_rng(99), 70, 45, classes=2)
-    runner = MaskRunner(card, OnnxRuntime(trained.folder.onnx_path, 1))
-    found = runner.labels(runner.run(image))
-    assert dice(found == 1, labels == 1) > 0.7
+    runtime = OnnxRuntime(trained.folder.onnx_path, 1)
+    found = label_map(mask_probabilities(runtime, card, image), card)
+    assert dice(count(found == 1, labels == 1)) > 0.7
     recipe = json.loads((tmp_path / "model" / "recipe.json").read_text())
     assert len(recipe["history"]) == 40
     assert len(recipe["discriminator_history"]) == 2
@@ -110,7 +111,7 @@ def test_volumes_are_learnt_and_served(volumes, tmp_path):
     runner = VolumeRunner(trained.folder.card, OnnxRuntime(trained.folder.onnx_path, 1), 5)
     seen = scaled(Volume(values[..., None]), VolumeScaling())
     found = np.concatenate([runner.labels(part) for part in runner.run(seen)])
-    assert dice(found > 0, labels > 0) > 0.6
+    assert dice(count(found > 0, labels > 0)) > 0.6
 
 
 def test_any_monai_network_by_name(mask_set, tmp_path):

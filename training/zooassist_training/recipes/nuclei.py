@@ -103,7 +103,8 @@ def apart(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
     side = 2 * GAP + 1
     highest = maximum_filter(ids, side)
     far = np.where(ids > 0, ids, np.iinfo(np.int32).max)
-    return ((ids > 0) & (highest == ids) & (minimum_filter(far, side) == ids)).astype(np.uint8)
+    alone: NDArray[np.bool_] = (ids > 0) & (highest == ids) & (minimum_filter(far, side) == ids)
+    return alone.astype(np.uint8)
 
 
 def nuclei_recipe(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,8 +24,10 @@ from zooassist_plugin.model_card import (
     TrainingSetReference,
     VolumeScaling,
 )
-from zooassist_serving.masks.mask_runner import rescaled
-from zooassist_serving.masks.volume_files import NIFTI, TIFF, is_volume, read_volume, scaled
+from zooassist_plugin.stacks.modalities import open_modalities
+from zooassist_plugin.stacks.opening import ending_of, stem_of
+from zooassist_serving.mask_tiles import rescaled
+from zooassist_serving.masks.volume_files import read_volume, scaled
 from zooassist_serving.preprocessing import decode_image
 from zooassist_training.segmentation.networks import Kind
 from zooassist_training.segmentation.stacks import Pair, Stacks, read_stacks
@@ -122,8 +125,8 @@ class PairsSource:
     @cached_property
     def volumes(self) -> dict[str, tuple[Path, Path | None]]:
         """Volumes and their labels (None: there are none), by name."""
-        labels = {_stem(path): path for path in _entries(self.path / LABELS)}
-        images = {_stem(path): path for path in _entries(self.path / PICTURES)}
+        labels = {stem_of(path): path for path in _entries(self.path / LABELS)}
+        images = {stem_of(path): path for path in _entries(self.path / PICTURES)}
         if not images:
             raise BadInput(
                 f"{self.path / PICTURES}: expected volumes (NIfTI, tiff stacks or folders of "
@@ -240,17 +243,15 @@ def read_label_volume(path: Path) -> NDArray[np.uint8]:
     BadInput
         When it can't be read, or holds other numbers.
     """
-    values = read_volume(path).values
-    if values.shape[-1] != 1:
-        raise BadInput(
-            f"{path}: expected one label per voxel, got {values.shape[-1]} channels; convert them"
-        )
-    numbers = values[..., 0].astype(np.uint8)
-    if not np.array_equal(numbers, values[..., 0]):
-        raise BadInput(
-            f"{path}: expected whole numbers from 0 to 255 as labels, got others; convert them"
-        )
-    return numbers
+    with ExitStack() as opened:
+        stacks = [opened.enter_context(stack) for stack in open_modalities(path)]
+        if len(stacks) > 1:
+            raise BadInput(f"{path}: expected one label per voxel, got {len(stacks)}; convert them")
+        labels = [stacks[0].read_labels(at) for at in range(len(stacks[0]))]
+    highest = max(int(plane.max()) for plane in labels)
+    if highest > 255:
+        raise BadInput(f"{path}: expected labels from 0 to 255, got {highest}; number them anew")
+    return np.stack([plane.astype(np.uint8) for plane in labels])
 
 
 def number_of(name: str) -> int:
@@ -262,10 +263,7 @@ def _entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise BadInput(f"{folder}: expected a folder of volumes, found none; see --help")
     return sorted(
-        path for path in folder.iterdir() if not path.name.startswith(".") and is_volume(path)
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and (path.is_dir() or ending_of(path) is not None)
     )
-
-
-def _stem(path: Path) -> str:
-    ending = next((end for end in (*reversed(NIFTI), *TIFF) if path.name.lower().endswith(end)), "")
-    return path.name[: len(path.name) - len(ending)] if path.is_file() else path.name

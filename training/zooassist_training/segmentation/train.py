@@ -57,6 +57,8 @@ from zooassist_training.segmentation.stacks import Stacks, channel_statistics
 log = logging.getLogger(__name__)
 # Stacks that the graph is compared on, and slices of each.
 PROBES, PROBE_SLICES = 3, 5
+# Probability from which a pixel is of a class.
+THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,7 @@ def _written(
         "inputs": input_specs(network),
         "outputs": output_specs(network),
         "classes": source.classes,
+        "thresholds": dict.fromkeys((each.name for each in source.classes), THRESHOLD),
         "training_set": source.reference,
         "licence": recipe.licence,
         "credits": recipe.credits,
