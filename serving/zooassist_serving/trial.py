@@ -19,7 +19,8 @@ def run_once(card: ModelCard, runtime: OnnxRuntime, batch: int = 1) -> dict[str,
     """Run a graph on a batch of black images (or volumes of two slices); return its outputs."""
     if card.kind == "volume":
         image = card.inputs[0]
-        black = np.zeros((batch, SLICES, image.divisor, image.divisor, image.shape[-1]), np.uint8)
+        shape = (batch, SLICES, image.divisor, image.divisor, int(image.shape[-1]))
+        black = np.zeros(shape, dtype=np.uint8)
         return runtime.run_inputs(whole_inputs(card, black))
     side = tile_side(card) if card.kind == "mask" else card.preprocessing.size
     return runtime.run(np.zeros((batch, side, side, 3), dtype=np.uint8))
