@@ -9,15 +9,21 @@ from collections.abc import Callable
 PILOT = 2
 
 
-def epochs_within(minutes: float, train: Callable[[int], object]) -> int:
-    """Return how many epochs of a training take so long.
+def epochs_within(
+    minutes: float,
+    train: Callable[[int], object],
+    clock: Callable[[], float] = time.perf_counter,
+) -> int:
+    """Return how many epochs of a training take so long, at least one.
 
     Parameters
     ----------
     train : callable
         Trains so many epochs from the start.
+    clock : callable
+        Says the time in seconds.
     """
-    start = time.perf_counter()
+    start = clock()
     train(PILOT)
-    each = (time.perf_counter() - start) / PILOT
+    each = (clock() - start) / PILOT
     return max(1, int(60 * minutes / each))
