@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus train-galaxy-zoo clean
+.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus bench-nuclei bench-hippocampus bench-volume-graph train-nuclei train-galaxy-zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -91,6 +91,18 @@ bench-transfer: $(VENV)/.installed  ## pre-trained against from scratch, few lab
 
 bench-exports: $(VENV)/.installed oracle  ## reading exports, beside panoptes_aggregation
 	$(BIN)/python benchmarks/exports.py --data $(DATA)/exports --oracle $(ORACLE)
+
+bench-nuclei: $(VENV)/.installed  ## masks of nuclei, beside a MONAI network (about an hour)
+	$(BIN)/python benchmarks/nuclei.py --data $(DATA)
+
+bench-hippocampus: $(VENV)/.installed  ## masks of MRI volumes, beside a MONAI network (about 90 minutes)
+	$(BIN)/python benchmarks/hippocampus.py --data $(DATA)
+
+bench-volume-graph: $(VENV)/.installed  ## the graph of volumes against PyTorch, and its memory
+	$(BIN)/python benchmarks/volume_graph.py
+
+train-nuclei: $(VENV)/.installed  ## make the bundled model of nuclei (about an hour)
+	$(BIN)/python -m zooassist_training.recipes.nuclei --data $(DATA) --out nuclei
 
 train-galaxy-zoo: $(VENV)/.installed  ## make the bundled galaxy model (an hour or two)
 	$(BIN)/python -m zooassist_training.recipes.galaxy_zoo --data $(DATA) --out galaxy-zoo

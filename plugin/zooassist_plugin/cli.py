@@ -72,6 +72,7 @@ EXTRAS = {
     "torchvision": "train",
     "timm": "train",
     "lightning": "train",
+    "monai": "train",
     "onnx": "train",
     "shapely": "shapes",
     "skimage": "demo",

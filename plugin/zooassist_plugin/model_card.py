@@ -59,13 +59,34 @@ class Stretch(_Record):
         return self
 
 
+class VolumeScaling(_Record):
+    """How a volume's values become 8 bits: of each modality, these percentiles to 0 and 255."""
+
+    low: float = Field(default=0.5, ge=0, lt=100)
+    high: float = Field(default=99.5, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> VolumeScaling:
+        if self.low >= self.high:
+            raise ValueError(f"low: expected less than high, got {self.low} and {self.high}")
+        return self
+
+
+class MaskClass(_Record):
+    """What one channel of a mask shows: its number in label maps, and its name."""
+
+    number: int = Field(ge=1, le=255)
+    name: str = Field(min_length=1)
+
+
 class Preprocessing(_Record):
     """How image bytes become the graph's input; part of the model's version.
 
     Attributes
     ----------
     size : int
-        Side in pixels of the square that the graph sees.
+        Side in pixels of the square that the graph sees. A mask model sees larger images in
+        squares of this side, and smaller ones as they are; a volume model was trained on it.
     crop : float
         Side of the centred square that is kept, as a fraction of the image's shorter side.
     resample : str
@@ -73,19 +94,29 @@ class Preprocessing(_Record):
     stretch : Stretch
         For FITS images. Written, and part of the version, only where it is not the default: models
         that were made before there was a choice keep their version.
+    scale : float
+        Of mask models: the image is made so much larger before the graph sees it (0.5: half as
+        wide), the mask as large as the image again. Written only where it is not 1.
+    volume : VolumeScaling, optional
+        Of volume models, which take the values of scans. Written only where there is one.
     """
 
     size: int = Field(ge=8, le=8192)
     crop: float = Field(default=1.0, gt=0, le=1)
     resample: Literal["lanczos"] = "lanczos"
     stretch: Stretch = Stretch()
+    scale: float = Field(default=1.0, gt=0, le=8)
+    volume: VolumeScaling | None = None
 
     @model_serializer(mode="wrap")
-    def _without_default_stretch(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content: dict[str, Any] = write(self)
-        if self.stretch == Stretch():
-            del content["stretch"]
-        return content
+        unused = {"stretch": Stretch(), "scale": 1.0, "volume": None}
+        return {
+            name: value
+            for name, value in content.items()
+            if name not in unused or getattr(self, name) != unused[name]
+        }
 
 
 class TensorSpec(_Record):
@@ -157,6 +188,9 @@ class ModelCard(_Record):
     training_set, training_sets : TrainingSetReference, tuple of them
         What the model saw. Of several sets, `training_sets` has all and `training_set` the first;
         of one, `training_sets` is empty and is not written, so that earlier versions read the card.
+    classes : tuple of MaskClass
+        Of models of kind `mask` and `volume`: what the channels of the mask show, with the numbers
+        that label maps use (from 1 on, where there are none). Not written where there are none.
     targets : tuple of Target
         What a model of kind `values` predicts; other models have none, and do not write the field.
     metrics : mapping
@@ -188,6 +222,7 @@ class ModelCard(_Record):
     calibration: CalibrationJson = NO_CALIBRATION
     training_set: TrainingSetReference | None = None
     training_sets: tuple[TrainingSetReference, ...] = ()
+    classes: tuple[MaskClass, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str = Field(min_length=1)
     credits: tuple[str, ...] = ()
@@ -205,6 +240,16 @@ class ModelCard(_Record):
             raise ValueError(f"a model of kind {self.kind!r} needs an output named {main!r}")
         if self.kind == "votes" and self.label_schema is None:
             raise ValueError("a model of kind 'votes' needs a label_schema")
+        if self.classes and main != "mask":
+            raise ValueError(f"a model of kind {self.kind!r} has no classes of masks")
+        for what in ("number", "name"):
+            if len({getattr(each, what) for each in self.classes}) < len(self.classes):
+                raise ValueError(f"classes: expected each {what} once")
+        if self.classes and list(self.thresholds) != [each.name for each in self.classes]:
+            raise ValueError(
+                "thresholds: expected one for each of the classes, in their order, got "
+                f"{', '.join(self.thresholds) or 'none'}"
+            )
         if (self.kind == "values") != bool(self.targets):
             raise ValueError(
                 "a model of kind 'values' needs targets, and no other has any; got kind "
@@ -247,6 +292,13 @@ class ModelCard(_Record):
         return Targets(self.targets) if self.targets else self.schema_of_votes
 
     @property
+    def class_numbers(self) -> tuple[int, ...]:
+        """Numbers of a mask's classes in label maps, in the order of the channels."""
+        if self.classes:
+            return tuple(each.number for each in self.classes)
+        return tuple(range(1, len(self.thresholds) + 1))
+
+    @property
     def learnt_from(self) -> tuple[TrainingSetReference, ...]:
         """All training sets that the model saw, be it one or several."""
         if self.training_sets or self.training_set is None:
@@ -259,7 +311,8 @@ class ModelCard(_Record):
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object of `model.json`."""
-        unused = {name for name in ("training_sets", "targets") if not getattr(self, name)}
+        optional = ("training_sets", "classes", "targets")
+        unused = {name for name in optional if not getattr(self, name)}
         return self.model_dump(mode="json", by_alias=True, exclude=unused)
 
     def write(self, folder: Path) -> None:

@@ -7,13 +7,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooassist_plugin.errors import BadInput, ZooassistError
 from zooassist_plugin.label_match import LabelMatch
-from zooassist_plugin.model_card import MAIN_OUTPUT, ModelCard, Preprocessing
+from zooassist_plugin.model_card import MAIN_OUTPUT, ModelCard, Preprocessing, VolumeScaling
 from zooassist_plugin.proposals import Proposal
 from zooassist_plugin.proposed_masks import masks_to_text
 from zooassist_plugin.shapes import Ellipse
@@ -21,17 +22,26 @@ from zooassist_plugin.targets import Targets
 from zooassist_plugin.workflow import Workflow
 from zooassist_serving.calibration import calibrate
 from zooassist_serving.mask_proposer import FrameMask, propose_mask, read_probabilities
-from zooassist_serving.mask_tiles import mask_classes, mask_probabilities, tile_side
+from zooassist_serving.mask_tiles import (
+    MaskAnswer,
+    mask_answer,
+    mask_classes,
+    mask_probabilities,
+)
+from zooassist_serving.masks.volume_files import read_volume, scaled
+from zooassist_serving.masks.volume_runner import Slices, VolumeRunner
 from zooassist_serving.model_folder import ModelFolder
 from zooassist_serving.outline import outline_ellipse
 from zooassist_serving.predictions import Prediction
 from zooassist_serving.preprocessing import MAX_PIXELS, Rgb, decode_image, prepare
 from zooassist_serving.proposer import propose_answers
 from zooassist_serving.runtime import OnnxRuntime, usable_cores
+from zooassist_serving.trial import run_once
 from zooassist_serving.value_summary import ValueSummary, sound_values, summarise_values
 from zooassist_serving.vote_summary import VoteSummary, summarise
 
 BATCH_SIZE = 32
+SCALING = VolumeScaling()
 NOT_FINITE = "the model's answer is not finite; report this image to its author"
 
 
@@ -154,8 +164,7 @@ class DataPlane:
     def warm_up(self) -> None:
         """Load every model and run it once: the first run of a session is slow."""
         for name, card in self._cards.items():
-            side = tile_side(card)
-            self._runtimes[name].run(np.zeros((1, side, side, 3), dtype=np.uint8))
+            run_once(card, self._runtimes[name])
 
     def metadata(self, name: str) -> ModelCard:
         """Return the card of a model.
@@ -228,6 +237,29 @@ class DataPlane:
                 proposal = propose_answers(prediction, card, workflow, match, outline=look.outline)
             sizes = (*[None] * prediction.frame, look.size)
             yield Proposed(prediction, proposal, sizes)
+
+    def draw(self, name: str, item: Item) -> MaskAnswer:
+        """Draw the mask of one image with a model of kind `mask`.
+
+        Raises
+        ------
+        BadInput
+            When the image cannot be read, or the model is of another kind.
+        """
+        card = self.metadata(name)
+        return mask_answer(self._runtimes[name], card, self._decode(item, card.preprocessing))
+
+    def draw_volume(self, name: str, path: Path) -> Iterator[Slices]:
+        """Draw the masks of a volume with a model of kind `volume`, some slices at a time.
+
+        Raises
+        ------
+        BadInput
+            When the volume cannot be read, or the model is of another kind.
+        """
+        card = self.metadata(name)
+        runner = VolumeRunner(card, self._runtimes[name])
+        yield from runner.run(scaled(read_volume(path), card.preprocessing.volume or SCALING))
 
     def _propose_masks(
         self, card: ModelCard, items: Iterable[Item], workflow: Workflow

@@ -14,6 +14,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.proposals import Proposal
 from zooassist_plugin.proposed_masks import ProposedMask, make_mask, masks_to_text
 from zooassist_plugin.workflow import Workflow
+from zooassist_serving.masks.label_maps import class_places
 from zooassist_serving.predictions import Prediction
 from zooassist_serving.proposer import proposal_id
 
@@ -56,11 +57,10 @@ def read_probabilities(
     classes : mapping
         Class -> threshold, in the order of the channels.
     """
-    over = probabilities >= np.array(list(classes.values()))[:, None, None]
-    best = np.where(over, probabilities, -1).argmax(axis=0)
+    places = class_places(probabilities, classes.values())
     masks: list[ProposedMask] = []
     for number, label in enumerate(classes):
-        chosen = over[number] & (best == number)
+        chosen = places == number + 1
         masks += _parts(chosen, probabilities[number], label, frame)
     sure = np.maximum(probabilities, 1 - probabilities)
     return FrameMask(tuple(masks), float(sure.mean()), float(binary_entropy(probabilities).mean()))

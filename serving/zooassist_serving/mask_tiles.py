@@ -1,23 +1,28 @@
 """What does a model of kind `mask` say of each pixel of an image? Tiles at natural size, blended.
 
-Unlike an answer to a question, a mask has to lie on the image's own pixels: so nothing is resized,
-and an image of any size is covered by overlapping squares of the size that the model learnt on.
+Unlike an answer to a question, a mask has to lie on the image's own pixels: so nothing is resized
+(unless the model was trained on images of another scale; then its answer is resized back), and an
+image of any size is covered by overlapping squares of the size that the model learnt on.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
+from zooassist_serving.masks.tiling import covering, next_multiple, padded
 from zooassist_serving.model_folder import IMAGE_INPUT
 from zooassist_serving.preprocessing import Rgb
 
 Floats = NDArray[np.float32]
 
+REALNESS: Final = "patch_realness"
 OVERLAP: Final = 0.25
 """Share of a tile's side that the next one covers again: at its border a network sees little."""
 
@@ -30,6 +35,23 @@ class Graph(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class MaskAnswer:
+    """What a model says of an image.
+
+    Attributes
+    ----------
+    probabilities : array of shape (classes, height, width), float32
+        In the image's own pixels.
+    realness : array of shape (tiles, rows, columns), float32, or None
+        How much each patch of each tile looks like a mask that a person drew, 0 to 1; None for
+        models without a discriminator.
+    """
+
+    probabilities: Floats
+    realness: Floats | None
+
+
 def mask_classes(card: ModelCard) -> dict[str, float]:
     """Return class -> threshold in the order of the output's channels.
 
@@ -38,7 +60,7 @@ def mask_classes(card: ModelCard) -> dict[str, float]:
     BadInput
         When the card is of another kind, or names no classes.
     """
-    if card.kind != "mask":
+    if card.kind not in ("mask", "volume"):
         raise BadInput(
             f"model {card.name}: expected a model that outlines objects (kind 'mask'), got kind "
             f"{card.kind!r}; choose another model"
@@ -54,36 +76,66 @@ def mask_classes(card: ModelCard) -> dict[str, float]:
 def mask_probabilities(graph: Graph, card: ModelCard, image: Rgb) -> Floats:
     """Return the probability of each class at each pixel.
 
+    Parameters and errors as of `mask_answer`.
+    """
+    return mask_answer(graph, card, image).probabilities
+
+
+def mask_answer(graph: Graph, card: ModelCard, image: Rgb) -> MaskAnswer:
+    """Return what the model says of an image; where tiles overlap, their middles count most.
+
     Parameters
     ----------
     image : array of shape (height, width, 3), uint8
-
-    Returns
-    -------
-    array of shape (classes, height, width), float32
-        Where tiles overlap, the nearer a pixel lies to a tile's middle the more the tile counts.
 
     Raises
     ------
     BadInput
         When the graph gives another shape, or numbers that are no probabilities.
     """
+    scaled = rescaled(image, card.preprocessing.scale)
+    answer = _tiled(graph, card, scaled)
+    if scaled.shape == image.shape:
+        return answer
+    size = (image.shape[1], image.shape[0])
+    channels = [
+        np.asarray(Image.fromarray(each).resize(size, Image.Resampling.BILINEAR))
+        for each in answer.probabilities
+    ]
+    return MaskAnswer(np.stack(channels), answer.realness)
+
+
+def rescaled(image: Rgb, scale: float) -> Rgb:
+    """Make an image so much larger, as its model was trained to see it."""
+    if scale == 1:
+        return image
+    height, width = image.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+
+
+def _tiled(graph: Graph, card: ModelCard, image: Rgb) -> MaskAnswer:
     classes = len(mask_classes(card))
     side = tile_side(card)
     height, width = image.shape[:2]
-    padded = _at_least(image, side)
-    total = np.zeros((classes, *padded.shape[:2]), dtype=np.float32)
-    weights = np.zeros(padded.shape[:2], dtype=np.float32)
+    whole = padded(image, max(height, side), max(width, side))
+    total = np.zeros((classes, *whole.shape[:2]), dtype=np.float32)
+    weights = np.zeros(whole.shape[:2], dtype=np.float32)
     ramp = _ramp(side)
-    for top in _starts(padded.shape[0], side):
-        for left in _starts(padded.shape[1], side):
-            tile = padded[top : top + side, left : left + side]
-            found = np.asarray(graph.run(tile[None])["mask"], dtype=np.float32)
+    realness: list[Floats] = []
+    for top in covering(whole.shape[0], side, OVERLAP):
+        for left in covering(whole.shape[1], side, OVERLAP):
+            tile = whole[top : top + side, left : left + side]
+            outputs = graph.run(tile[None])
+            found = np.asarray(outputs["mask"], dtype=np.float32)
             _check(found, classes, side, card)
             total[:, top : top + side, left : left + side] += found[0] * ramp
             weights[top : top + side, left : left + side] += ramp
+            if REALNESS in outputs:
+                realness.append(np.asarray(outputs[REALNESS], dtype=np.float32)[0])
     total /= weights
-    return total[:, :height, :width]
+    judged = np.concatenate(realness) if realness else None
+    return MaskAnswer(total[:, :height, :width], judged)
 
 
 def tile_side(card: ModelCard) -> int:
@@ -93,21 +145,7 @@ def tile_side(card: ModelCard) -> int:
     if fixed:
         return max(fixed)
     divisor = spec.divisor if spec else 1
-    return -(-card.preprocessing.size // divisor) * divisor
-
-
-def _at_least(image: Rgb, side: int) -> Rgb:
-    """Mirror an image at its right and lower border until a tile fits."""
-    while min(image.shape[:2]) < side:
-        grow = [(0, min(max(0, side - n), n)) for n in image.shape[:2]]
-        image = np.pad(image, [*grow, (0, 0)], mode="symmetric")
-    return image
-
-
-def _starts(length: int, side: int) -> list[int]:
-    step = max(1, round(side * (1 - OVERLAP)))
-    starts = list(range(0, length - side, step))
-    return [*starts, length - side]
+    return next_multiple(card.preprocessing.size, divisor)
 
 
 def _ramp(side: int) -> Floats:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 
 import click
-import numpy as np
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
 from zooassist_plugin.targets import Targets
 from zooassist_serving.calibration import calibrate
-from zooassist_serving.mask_tiles import tile_side
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.runtime import OnnxRuntime
+from zooassist_serving.trial import run_once
 from zooassist_serving.value_summary import summarise_values
 from zooassist_serving.vote_summary import summarise
 
@@ -54,10 +53,7 @@ def verify(model_argument: str) -> None:
     """Check MODEL's digest, contents and schema, and run it once."""
     folder = load_model_folder(model_argument)
     card = folder.card
-    side = tile_side(card)
-    outputs = OnnxRuntime(folder.onnx_path, sha256=card.sha256).run(
-        np.zeros((2, side, side, 3), dtype=np.uint8)
-    )
+    outputs = run_once(card, OnnxRuntime(folder.onnx_path, sha256=card.sha256), batch=2)
     for spec in card.outputs:
         if spec.name not in outputs or outputs[spec.name].shape[0] != 2:
             raise BadInput(f"{folder.path}: the graph gives no output {spec.name!r} per image")
@@ -71,11 +67,9 @@ def verify(model_argument: str) -> None:
 
 def describe(card: ModelCard) -> list[str]:
     """Return the lines that `inspect` prints."""
-    seen, stretch = card.preprocessing, card.preprocessing.stretch
     lines = [
         f"{card.name}, version {card.version} ({card.kind}), by {card.producer}",
-        f"image: {seen.size} x {seen.size} px, centre crop {seen.crop:g}; FITS: arcsinh of "
-        f"{stretch.q:g} x flux, percentiles {stretch.low:g} to {stretch.high:g}",
+        _seen(card),
         *(f"output {spec.name}: {spec.dtype} {list(spec.shape)}" for spec in card.outputs),
     ]
     for question in card.label_schema.questions if card.label_schema else ():
@@ -87,6 +81,8 @@ def describe(card: ModelCard) -> list[str]:
             f"target {target.label}: {target.low:g} to {target.high:g} in training, mean "
             f"{target.mean:g}, deviation {target.scale:g}"
         )
+    for number, (name, threshold) in zip(card.class_numbers, card.thresholds.items(), strict=False):
+        lines.append(f"class {number} {name}: from a probability of {threshold:g} on")
     if card.kind == "votes":
         names = ", ".join(card.calibration.questions) or "none"
         lines.append(f"calibrated questions: {names}")
@@ -94,3 +90,17 @@ def describe(card: ModelCard) -> list[str]:
     lines += [f"metric {name}: {value:.4g}" for name, value in card.metrics.items()]
     lines += [f"licence: {card.licence}", *(f"credit: {credit}" for credit in card.credits)]
     return lines
+
+
+def _seen(card: ModelCard) -> str:
+    """Say how an image, or a volume, is prepared."""
+    seen, stretch = card.preprocessing, card.preprocessing.stretch
+    if seen.volume is not None:
+        return (
+            f"volume: slices of any size, {card.inputs[0].shape[-1]} modalities; percentiles "
+            f"{seen.volume.low:g} to {seen.volume.high:g} of each"
+        )
+    fits = f"FITS: arcsinh of {stretch.q:g} x flux, percentiles {stretch.low:g} to {stretch.high:g}"
+    if card.kind == "mask":
+        return f"image: any size, in squares of {seen.size} px, scaled by {seen.scale:g}; {fits}"
+    return f"image: {seen.size} x {seen.size} px, centre crop {seen.crop:g}; {fits}"

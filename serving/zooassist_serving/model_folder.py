@@ -175,6 +175,14 @@ def _match_card(contents: OnnxContents, card: ModelCard) -> None:
                 f"the label schema has {columns} columns, the output {output.name!r} {answers}; "
                 "they are not of the same model"
             )
+    if card.classes:
+        output = next(t for t in contents.outputs if t.name == MAIN_OUTPUT[card.kind])
+        channels = output.shape[-3] if len(output.shape) >= 3 else 0
+        if isinstance(channels, int) and channels != len(card.classes):
+            raise BadInput(
+                f"model.json names {len(card.classes)} classes, the output {output.name!r} has "
+                f"{channels} channels; they are not of the same model"
+            )
     if card.targets:
         output = next(t for t in contents.outputs if t.name == MAIN_OUTPUT[card.kind])
         last = output.shape[-2:]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
+from zooassist_plugin.output_paths import check_output_file
 from zooassist_plugin.progress import stages
 from zooassist_serving.catalogue.formats import FORMATS, format_for
 from zooassist_serving.catalogue.formats.output_format import Format, Options
@@ -17,11 +19,14 @@ from zooassist_serving.catalogue.parts import Parts
 from zooassist_serving.catalogue.reading import FETCHERS, Reader
 from zooassist_serving.catalogue.run import PART_ROWS, Work, join, predict_into_parts
 from zooassist_serving.catalogue.source import Source
-from zooassist_serving.dataplane import DataPlane
-from zooassist_serving.model_folder import load_model_folder
+from zooassist_serving.dataplane import DataPlane, Item
+from zooassist_serving.masks.predict import MaskFolders, predict_masks, volumes_of
+from zooassist_serving.model_folder import ModelFolder, load_model_folder
 from zooassist_serving.preprocessing import MAX_PIXELS
 from zooassist_serving.runtime import usable_cores
 
+# Kinds of models that draw masks.
+DRAWN = ("mask", "volume")
 # Enough for a graph on a processor to be at its best, and little memory.
 BATCH_SIZE = 64
 
@@ -33,6 +38,8 @@ Examples:
   zooassist predict models/next 'cutouts/**/*.jpg' --out next.parquet --embedding
   zooassist predict models/next survey.csv --image-column cutout --out survey.parquet
   zooassist predict galaxy-zoo manifest.json --format kade-json --out predictions.json
+  zooassist predict models/cells images/ --out cells.parquet --masks masks/
+  zooassist predict models/scans scans/ --out scans.parquet --masks masks/ --realness realness/
   find images -name '*.png' | zooassist predict galaxy-zoo - --out predictions.parquet"""
 )
 @click.argument("model")
@@ -52,6 +59,21 @@ Examples:
 @click.option(
     "--image-column",
     help="Column of paths or URLs in the tables among IMAGES. Default: by its name.",
+)
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    help="mask, volume: folder for label maps, PNG or a tiff stack per volume.",
+)
+@click.option(
+    "--probabilities",
+    type=click.Path(path_type=Path),
+    help="volume: folder for probabilities of any class, as stacks.",
+)
+@click.option(
+    "--realness",
+    type=click.Path(path_type=Path),
+    help="volume: folder for the discriminator's scores, as stacks.",
 )
 @click.option("--embedding", is_flag=True, help="Keep the model's features of every image.")
 @click.option(
@@ -108,6 +130,9 @@ def predict(
     out: Path,
     form: str | None,
     image_column: str | None,
+    masks: Path | None,
+    probabilities: Path | None,
+    realness: Path | None,
     embedding: bool,
     featured_bound: float,
     resume: bool | None,
@@ -122,7 +147,8 @@ def predict(
     """Predict IMAGES with MODEL (a model folder or a bundled name).
 
     IMAGES are files, folders (read recursively), patterns, URLs, tables (.csv, .tsv, .parquet) with
-    a column of paths or URLs, KaDE's manifests (.json), or - for a list on standard input. An image
+    a column of paths or URLs, KaDE's manifests (.json), or - for a list on standard input. For a
+    model of volumes: NIfTI files, tiff stacks, folders of slices, and folders of these. An image
     that fails is a row with an error; then the exit code is 1. A run that was stopped goes on where
     it was when it is started again.
     """
@@ -133,6 +159,18 @@ def predict(
         raise BadInput(f"{out}: exists already; replace it with --overwrite, or name another file")
     folder = load_model_folder(model)
     card = folder.card
+    folders = MaskFolders(masks, probabilities, realness)
+    if card.kind in DRAWN:
+        if embedding or resume is not None:
+            raise BadInput(f"--embedding, --resume: a model of kind {card.kind!r} has neither")
+        limits = Limits(image_column, threads, device, max_pixels, fetchers, max_bytes)
+        _draw(folder, images, out, folders, limits)
+        return
+    if folders != MaskFolders():
+        raise BadInput(
+            f"--masks, --probabilities, --realness: model {card.name} is of kind {card.kind!r} and "
+            "draws none; choose a model of kind 'mask' or 'volume'"
+        )
     # Bytes: a file name is whatever the file system holds, text or not.
     source = Source(images, sys.stdin.buffer, image_column)
     chosen = kind(
@@ -162,6 +200,49 @@ def predict(
         click.echo(f"{outcome.resumed} of them by the earlier run")
     click.echo(f"{out}: {outcome.rows - outcome.failed} of {outcome.rows} images predicted")
     if outcome.failed:
+        sys.exit(1)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How images of a drawing are got and seen."""
+
+    image_column: str | None
+    threads: int | None
+    device: str
+    max_pixels: int
+    fetchers: int
+    max_bytes: int | None
+
+
+def _draw(
+    folder: ModelFolder,
+    images: tuple[str, ...],
+    out: Path,
+    folders: MaskFolders,
+    limits: Limits,
+) -> None:
+    """Draw masks: one image, or some slices of one volume, at a time."""
+    check_output_file(out, ".parquet")
+    card = folder.card
+    plane = DataPlane(
+        [folder], threads=limits.threads, device=limits.device, max_pixels=limits.max_pixels
+    )
+    with Reader(limits.fetchers, limits.max_bytes) as reader:
+        items: list[Path] | list[Item]
+        if card.kind == "volume":
+            items = volumes_of(images)
+        else:
+            if folders.probabilities is not None or folders.realness is not None:
+                raise BadInput(
+                    "--probabilities, --realness: these are of volumes; leave them out for images"
+                )
+            source = Source(images, sys.stdin.buffer, limits.image_column)
+            items = reader.items(list(source.rows()))
+        count, failed = predict_masks(plane, card.name, items, out, folders, _report)
+    what = "volumes" if card.kind == "volume" else "images"
+    click.echo(f"{out}: {count - failed} of {count} {what} drawn")
+    if failed:
         sys.exit(1)
 
 

@@ -25,7 +25,15 @@ from zooassist_plugin.model_card import Preprocessing, Stretch
 from zooassist_serving.fits_images import decode_fits
 from zooassist_serving.plain_jpeg import decode_plain_jpeg
 
-__all__ = ["MAX_PIXELS", "ImageProblem", "Preprocessing", "Rgb", "decode_image", "prepare"]
+__all__ = [
+    "MAX_PIXELS",
+    "ImageProblem",
+    "Preprocessing",
+    "Rgb",
+    "decode_image",
+    "open_image",
+    "prepare",
+]
 
 Rgb: TypeAlias = NDArray[np.uint8]
 MAX_PIXELS = 100_000_000
@@ -104,7 +112,7 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS, stretch: Stretch = S
             raise ImageProblem(str(error)) from error
     if data.startswith(JPEG_MAGIC) and (pixels := decode_plain_jpeg(data, max_pixels)) is not None:
         return pixels
-    image = _open(data)
+    image = open_image(data)
     width, height = image.size
     if width * height > max_pixels:
         raise ImageProblem(
@@ -124,8 +132,14 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS, stretch: Stretch = S
         ) from error
 
 
-def _open(data: bytes) -> ImageFile:
-    """Read the header only."""
+def open_image(data: bytes) -> ImageFile:
+    """Read the header only.
+
+    Raises
+    ------
+    ImageProblem
+        When the content is none of the formats.
+    """
     reader = next((reader for magic, reader in READERS if data.startswith(magic)), None)
     if reader is None:
         raise ImageProblem(

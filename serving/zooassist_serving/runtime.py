@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,28 @@ class OnnxRuntime:
                 "expected a uint8 array (batch, height, width, 3), "
                 f"got {images.dtype} {images.shape}"
             )
+        return self.run_inputs({"image": images})
+
+    def run_inputs(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Run a graph on arrays for all of its inputs, as its card names and types them.
+
+        Parameters
+        ----------
+        outputs : sequence of str, optional
+            What to return; all outputs by default.
+
+        Raises
+        ------
+        BadInput
+            When the file is not what was verified.
+        """
         session = self.session()
-        names = [output.name for output in session.get_outputs()]
+        names = list(outputs or (output.name for output in session.get_outputs()))
+        fed = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         with self._turn:
-            values = session.run(names, {"image": np.ascontiguousarray(images)})
+            values = session.run(names, fed)
         return dict(zip(names, values, strict=True))
 
     def session(self) -> onnxruntime.InferenceSession:

@@ -42,6 +42,11 @@ class Augmentation:
         """Whether every view is the image itself."""
         return not (self.rotate or self.flip or self.zoom or self.shift or self.brightness)
 
+    @property
+    def turns_nothing(self) -> bool:
+        """Whether every pixel stays where it is."""
+        return not (self.rotate or self.flip or self.zoom or self.shift)
+
     def __post_init__(self) -> None:
         for name in ("zoom", "shift", "brightness"):
             value = getattr(self, name)
@@ -77,7 +82,65 @@ def augment(images: Tensor, size: int, options: Augmentation, generator: torch.G
         Pixels 0-255 (brightness may exceed them).
     """
     pixels = images.permute(0, 3, 1, 2).float()
-    batch, side = pixels.shape[0], pixels.shape[-1]
+    grid = _turned_grid(len(pixels), pixels.shape[-1], size, options, generator)
+    views = functional.grid_sample(
+        pixels, grid.to(pixels.device), padding_mode="reflection", align_corners=False
+    )
+    return views * _gain(len(pixels), options, generator).to(views.device)
+
+
+def augment_stacks(
+    images: Tensor,
+    labels: Tensor,
+    size: int,
+    options: Augmentation,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Cut a changed view of `size` pixels out of the middle of every stack and of its labels.
+
+    All slices of a stack are changed alike. Labels are taken from the nearest pixel, so that no
+    class appears between two others.
+
+    Parameters
+    ----------
+    images : Tensor of shape (batch, slices, side, side, channels), uint8
+        With the margin of `margin_side`.
+    labels : Tensor of shape (batch, slices, side, side), uint8
+
+    Returns
+    -------
+    Tensor of shape (batch, slices, channels, size, size), float32
+        Pixels 0-255 (brightness may exceed them).
+    Tensor of shape (batch, slices, size, size), int64
+    """
+    batch, slices, side = images.shape[:3]
+    pixels = images.permute(0, 1, 4, 2, 3).flatten(1, 2).float()
+    classes = labels.float()
+    if side == size and options.turns_nothing:
+        gain = _gain(batch, options, generator).to(pixels.device)
+        return (pixels * gain).reshape(batch, slices, -1, size, size), labels.long()
+    grid = _turned_grid(batch, side, size, options, generator).to(pixels.device)
+    views = functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
+    nearest = functional.grid_sample(
+        classes, grid, mode="nearest", padding_mode="reflection", align_corners=False
+    )
+    views = views * _gain(batch, options, generator).to(views.device)
+    return views.reshape(batch, slices, -1, size, size), nearest.round().long()
+
+
+def margin_side(size: int, options: Augmentation) -> int:
+    """Return the side of a square out of which every changed view of `size` pixels can be cut."""
+    if options.turns_nothing:
+        return size
+    turned = math.sqrt(2) if options.rotate else 1.0
+    side = math.ceil(size * (turned * math.exp(options.zoom) + 2 * options.shift))
+    return side + (side - size) % 2  # the two squares share their centre
+
+
+def _turned_grid(
+    batch: int, side: int, size: int, options: Augmentation, generator: torch.Generator
+) -> Tensor:
+    """Return where each pixel of the views lies in images of `side` pixels."""
     angle = torch.rand(batch, generator=generator) * (2 * math.pi if options.rotate else 0.0)
     mirror = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
     if not options.flip:
@@ -88,11 +151,13 @@ def augment(images: Tensor, size: int, options: Augmentation, generator: torch.G
     cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
     across = torch.stack([cosine * mirror, -sine, shift[:, 0]], 1)
     down = torch.stack([sine * mirror, cosine, shift[:, 1]], 1)
-    transform = torch.stack([across, down], 1).to(pixels.device)
-    grid = functional.affine_grid(transform, [batch, 3, size, size], align_corners=False)
-    views = functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False)
-    gain = 1 + _symmetric(batch, 1, generator) * options.brightness
-    return views * gain.view(batch, 1, 1, 1).to(views.device)
+    transform = torch.stack([across, down], 1)
+    return functional.affine_grid(transform, [batch, 1, size, size], align_corners=False)
+
+
+def _gain(batch: int, options: Augmentation, generator: torch.Generator) -> Tensor:
+    """Return by how much each image is to be brighter, shape (batch, 1, 1, 1)."""
+    return (1 + _symmetric(batch, 1, generator) * options.brightness).view(batch, 1, 1, 1)
 
 
 def _symmetric(rows: int, columns: int, generator: torch.Generator) -> Tensor:

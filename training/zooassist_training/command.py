@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import Stretch, first_problem
+from zooassist_training.segmentation.command import mask, volume
 from zooassist_training.votes_options import AVERAGING, SectionedCommand, sectioned_options
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ DECIDED_BY_MODEL = {
 @click.group()
 def train() -> None:
     """Turn a training set into a model folder."""
+
+
+train.add_command(mask)
+train.add_command(volume)
 
 
 @train.command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,9 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _JsonObject(click.ParamType[dict[str, Any]]):
+class JsonObject(click.ParamType[dict[str, Any]]):
+    """A JSON object on the command line."""
+
     name = "JSON"
 
     def convert(
@@ -45,7 +47,7 @@ NETWORK = (
         show_default=True,
         help="small, tiny, any timm name, hf_hub:owner/name, or local-dir:folder.",
     ),
-    click.option("--encoder-options", type=_JsonObject(), default="{}", help="Arguments for timm."),
+    click.option("--encoder-options", type=JsonObject(), default="{}", help="Arguments for timm."),
     click.option("--pretrained", is_flag=True, help="Start from the weights that timm publishes."),
     click.option(
         "--size", type=click.IntRange(8, 2048), default=96, show_default=True, help="Pixels."
@@ -241,11 +243,11 @@ SECTIONS = {
 
 
 class SectionedCommand(click.Command):
-    """A command whose help shows the options of `SECTIONS` under their titles."""
+    """A command whose help shows the options of `with_sections` under their titles."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one list per section, and one of what is in none."""
-        listed: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
+        listed: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None and isinstance(param, click.Option):
@@ -255,11 +257,22 @@ class SectionedCommand(click.Command):
                 formatter.write_dl(records)
 
 
+def with_sections(
+    sections: Mapping[str, Sequence[Callable[[Command], Command]]],
+) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command the options of all sections, in their order."""
+
+    def decorate(command: Command) -> Command:
+        for title, group in reversed(list(sections.items())):
+            for option in reversed(group):
+                command = option(command)
+                # click hands out no option before it is on a command.
+                vars(command)["__click_params__"][-1].section = title
+        return command
+
+    return decorate
+
+
 def sectioned_options(command: Command) -> Command:
     """Give a command the options of `SECTIONS`, in their order."""
-    for title, group in reversed(SECTIONS.items()):
-        for option in reversed(group):
-            command = option(command)
-            # click hands out no option before it is on a command.
-            vars(command)["__click_params__"][-1].section = title
-    return command
+    return with_sections(SECTIONS)(command)

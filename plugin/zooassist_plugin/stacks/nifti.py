@@ -12,25 +12,23 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.stacks.stack import Plane, Spacing, Stack, size_text
 
 
-def open_nifti(path: Path) -> Stack:
+def open_nifti(path: Path, channel: int | None = None) -> Stack:
     """Open a volume; only the header is read.
+
+    Parameters
+    ----------
+    channel : int, optional
+        Which place along the fourth axis, of a file that has one.
 
     Raises
     ------
     BadInput
         When it is damaged, or has more than three axes that hold anything.
     """
-    import nibabel
-    from nibabel.filebasedimages import ImageFileError
-
-    try:
-        # The file stays open: going forward through a compressed one then unpacks it once.
-        volume: Any = nibabel.load(path, keep_file_open=True)
-    except (ImageFileError, OSError, ValueError, EOFError, zlib.error) as error:
-        raise _damaged(path, error) from error
-    shape = tuple(int(side) for side in volume.shape)
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
+    volume = _load(path)
+    shape = _held(volume)
+    if channel is not None and len(shape) == 4:
+        shape = shape[:3]
     if len(shape) == 2:
         shape = (*shape, 1)
     if len(shape) != 3:
@@ -47,19 +45,51 @@ def open_nifti(path: Path) -> Stack:
         path,
         (shape[2], shape[1], shape[0]),
         np.dtype(volume.get_data_dtype()),
-        _Volume(path, volume),
+        _Volume(path, volume, channel or 0),
         spacing=spacing,
         affine=np.asarray(volume.affine, dtype=np.float64),
     )
 
 
+def channels_of(path: Path) -> int:
+    """Return how many volumes of one shape a file holds, along its fourth axis.
+
+    Raises
+    ------
+    BadInput
+        When it is damaged.
+    """
+    shape = _held(_load(path))
+    return shape[3] if len(shape) == 4 else 1
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401 - nibabel's
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+
+    try:
+        # The file stays open: going forward through a compressed one then unpacks it once.
+        return nibabel.load(path, keep_file_open=True)
+    except (ImageFileError, OSError, ValueError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from error
+
+
+def _held(volume: Any) -> tuple[int, ...]:  # noqa: ANN401 - nibabel's
+    """Return the shape without axes behind the third that hold nothing."""
+    shape = tuple(int(side) for side in volume.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
+
+
 class _Volume:
-    def __init__(self, path: Path, volume: Any) -> None:  # noqa: ANN401 - nibabel's
-        self._path, self._volume = path, volume
+    def __init__(self, path: Path, volume: Any, channel: int) -> None:  # noqa: ANN401 - nibabel's
+        self._path, self._volume, self._channel = path, volume, channel
 
     def read(self, at: int) -> Plane:
         axes = len(self._volume.shape)
-        chosen = (slice(None), slice(None), at)[:axes] + (0,) * (axes - 3)
+        chosen: tuple[Any, ...] = (slice(None), slice(None), at)[:axes]
+        chosen += ((self._channel,) + (0,) * (axes - 4)) if axes > 3 else ()
         try:
             return np.asarray(self._volume.dataobj[chosen]).T
         except (OSError, ValueError, EOFError, zlib.error) as error:

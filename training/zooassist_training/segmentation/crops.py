@@ -1,0 +1,107 @@
+"""Which part of an image or volume does a step see? Windows, drawn at random or side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from zooassist_serving.masks.tiling import covering, mirrored
+from zooassist_training.epoch_order import EpochOrder
+from zooassist_training.segmentation.stacks import Stacks
+
+# Half of the windows are the one of so many places that holds most of the classes: where objects
+# are rare, most windows would be empty.
+LOOKS = 4
+
+
+class RandomWindows(Dataset[tuple[Tensor, Tensor]]):
+    """Windows at random places of stacks; beyond the borders the stack is mirrored.
+
+    Parameters
+    ----------
+    depth, size : int
+        Slices and pixels that will be learnt from.
+    side : int
+        Pixels of the window, which leaves room to turn, see `augment.margin_side`.
+    """
+
+    def __init__(self, stacks: Stacks, depth: int, size: int, side: int) -> None:
+        self._stacks, self._depth, self._size, self._side = stacks, depth, size, side
+
+    def __len__(self) -> int:
+        return len(self._stacks)
+
+    def __getitem__(self, drawn: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return a window (depth, side, side, channels) and its labels.
+
+        Parameters
+        ----------
+        drawn : tuple of int
+            Which stack, and the seed of the place.
+        """
+        index, seed = drawn
+        random = np.random.default_rng(seed)
+        image, labels = self._stacks.images[index], self._stacks.labels[index]
+        places = [self._place(labels.shape, random) for _ in range(LOOKS)]
+        chosen = places[0]
+        if random.random() < 0.5:
+            chosen = max(places, key=lambda place: np.count_nonzero(labels[np.ix_(*place)]))
+        cut = np.ix_(*chosen)
+        return torch.from_numpy(image[cut]), torch.from_numpy(labels[cut])
+
+    def _place(
+        self, shape: tuple[int, ...], random: np.random.Generator
+    ) -> tuple[NDArray[np.intp], ...]:
+        margin = (self._side - self._size) // 2
+        axes = []
+        wanted = ((self._depth, 0), (self._size, margin), (self._size, margin))
+        for length, (window, edge) in zip(shape, wanted, strict=True):
+            if length > window:
+                start = int(random.integers(0, length - window + 1))
+            else:  # smaller than the window: in its middle
+                start = (length - window) // 2
+            axes.append(mirrored(start - edge, window + 2 * edge, length))
+        return tuple(axes)
+
+
+class WindowOrder(EpochOrder):
+    """So many windows of every stack and epoch, in an order and at places that a run repeats."""
+
+    def __init__(self, stacks: int, windows: int, seed: int) -> None:
+        super().__init__(stacks * windows, seed)
+        self._stacks = stacks
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:  # type: ignore[override]
+        base = (self._seed * 1_000_003 + self._epoch) * self._length
+        return ((number % self._stacks, base + number) for number in super().__iter__())
+
+
+class EveryWindow(Dataset[tuple[Tensor, Tensor]]):
+    """Windows side by side that cover all stacks, always the same."""
+
+    def __init__(self, stacks: Stacks, depth: int, size: int) -> None:
+        self._stacks, self._window = stacks, (depth, size, size)
+        self._places = [
+            (index, place)
+            for index, shape in enumerate(stacks.labels.shapes)
+            for place in itertools.product(
+                *(covering(n, window) for n, window in zip(shape, self._window, strict=True))
+            )
+        ]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return a window (depth, size, size, channels) and its labels."""
+        index, place = self._places[number]
+        labels = self._stacks.labels[index]
+        axes = zip(place, self._window, labels.shape, strict=True)
+        cut = np.ix_(*(mirrored(start, window, length) for start, window, length in axes))
+        return torch.from_numpy(self._stacks.images[index][cut]), torch.from_numpy(labels[cut])
