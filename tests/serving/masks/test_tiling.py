@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zooassist_serving.masks.label_maps import class_places, write_stack
+from zooassist_serving.masks.label_maps import StackWriter, class_places
 from zooassist_serving.masks.tiling import covering, mirrored, next_multiple, padded
 from zooassist_serving.masks.volume_files import read_volume
 
@@ -52,6 +52,8 @@ def test_the_most_probable_class_over_its_threshold_is_drawn():
 @pytest.mark.parametrize("slices", [1, 4])
 def test_label_stacks_come_back_from_their_file(slices, tmp_path):
     labels = np.random.default_rng(1).integers(0, 3, (slices, 6, 5), dtype=np.uint8)
-    write_stack(iter(labels), tmp_path / "labels.tif")
+    with StackWriter(tmp_path / "labels.tif") as writer:
+        writer.add(labels[:1])
+        writer.add(labels[1:])
     np.testing.assert_array_equal(read_volume(tmp_path / "labels.tif").values[..., 0], labels)
     assert [path.name for path in tmp_path.iterdir()] == ["labels.tif"]
