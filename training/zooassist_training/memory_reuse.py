@@ -1,8 +1,8 @@
-"""How does training on a processor not spend a third of its time asking for memory?
+"""How does training on a processor not spend a quarter of its time asking for memory?
 
 glibc gives every large block back to the system when it is freed, and the system clears it before
 it hands it out again. A training step frees and asks for the same hundreds of megabytes each time.
-Told to keep them, EfficientNet-lite0 trains 1.4 times as fast on two cores
+Told to keep them, networks train 1.3 times as fast on two cores
 (`benchmarks/memory_reuse.py`).
 """
 
