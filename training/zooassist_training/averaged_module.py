@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ TRAINING_LOSS, MONITOR = "training_loss", "validation_loss"
 AVERAGE = "average."
 
 
-class AveragedModule(pl.LightningModule):
+class AveragedModule(pl.LightningModule, ABC):
     """A network and its averaged copy, as Lightning wants them; the steps are a subclass's.
 
     Parameters
@@ -112,9 +113,9 @@ class AveragedModule(pl.LightningModule):
             losses = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
             log.info("epoch %d of %d: %s", self.current_epoch + 1, self._options.epochs, losses)
 
+    @abstractmethod
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the weights that are trained in groups for AdamW, each with its highest rate."""
-        raise NotImplementedError
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with one rise and fall of the learning rate."""
