@@ -123,6 +123,9 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--minutes", type=float, default=40.0, help="of training, each network")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--only", choices=("tcup", "monai_3d"), help="train this one, record nothing"
+    )
     parser.add_argument("--runs", type=Path, default=Path("build/bench-hippocampus.jsonl"))
     args = parser.parse_args()
     data = args.data / FOLDER
@@ -135,6 +138,8 @@ def main() -> int:
     recipe = replace(recipe, adversary=replace(recipe.adversary, epochs=0))
     figures: dict[str, Figure] = {}
     for name, run in (("tcup", ours), ("monai_3d", rival)):
+        if args.only not in (None, name):
+            continue
         options = {
             "network": name,
             "options": {key: list(value) for key, value in recipe.network_options.items()},
@@ -156,7 +161,12 @@ def main() -> int:
             figures[f"{name}_parity"] = Figure(result["parity"], "probability", 1e-4)
     for name, figure in figures.items():
         print(f"{name}: {figure.value:.4g} {figure.unit} {figure.goal_text}")
-    return 0 if record("hippocampus", figures, "make bench-hippocampus") else 1
+    if args.only:
+        return 0
+    command = (
+        f"python benchmarks/hippocampus.py --minutes {args.minutes:g} --threads {args.threads}"
+    )
+    return 0 if record("hippocampus", figures, command) else 1
 
 
 if __name__ == "__main__":
