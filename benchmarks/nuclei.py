@@ -63,17 +63,21 @@ def score(model: str | Path, data: Path, threads: int | None) -> dict[str, float
 
 
 def trained(
-    recipe: MaskRecipe, training_set: Path, data: Path, minutes: float, work: Path
+    recipe: MaskRecipe, training_set: Path, data: Path, minutes: float, model: Path
 ) -> dict[str, Any]:
-    """Train so many minutes, and measure."""
+    """Train so many minutes, and measure; the discriminator's own epochs come on top."""
 
-    def train(epochs: int) -> Path:
-        with_epochs = replace(recipe, fit=replace(recipe.fit, epochs=epochs))
-        return train_masks(training_set, work / "model", with_epochs, overwrite=True).folder.path
+    def train(epochs: int, judging: int = 0) -> None:
+        with_epochs = replace(
+            recipe,
+            fit=replace(recipe.fit, epochs=epochs),
+            adversary=replace(recipe.adversary, epochs=judging),
+        )
+        train_masks(training_set, model, with_epochs, overwrite=True)
 
     epochs = epochs_within(minutes, train)
     start = time.perf_counter()
-    model = train(epochs)
+    train(epochs, recipe.adversary.epochs)
     seconds = time.perf_counter() - start
     size = (model / "model.onnx").stat().st_size
     scores = score(model, data, recipe.fit.threads)
@@ -88,6 +92,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="of training, each network")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=("unet", "monai"), help="train this one, record nothing")
+    parser.add_argument("--keep", type=Path, help="keep the models in this folder")
     parser.add_argument("--runs", type=Path, default=Path("build/bench-nuclei.jsonl"))
     args = parser.parse_args()
     folder = args.data / "nuclei"
@@ -102,8 +107,9 @@ def main() -> int:
         training_set = write_nuclei_set(folder, work / "set")
         digest = read_training_set(training_set).sha256
         ours = nuclei_recipe(args.threads)
-        ours = replace(ours, adversary=replace(ours.adversary, epochs=0))
-        for name, recipe in (("unet", ours), ("monai", replace(ours, **RIVAL))):
+        # A rival's discriminator would never be asked.
+        rival = replace(ours, **RIVAL, adversary=replace(ours.adversary, epochs=0))
+        for name, recipe in (("unet", ours), ("monai", rival)):
             if args.only not in (None, name):
                 continue
             options = {
@@ -114,9 +120,12 @@ def main() -> int:
                 "learning_rate": recipe.fit.learning_rate,
                 "set": digest,
             }
+            model = (args.keep or work) / name
             result = runs.result_of(
                 options,
-                lambda recipe=recipe: trained(recipe, training_set, folder, args.minutes, work),
+                lambda recipe=recipe, model=model: trained(
+                    recipe, training_set, folder, args.minutes, model
+                ),
             )
             goals = (DICE, F1) if name == "unet" and not args.model else (None, None)
             figures |= of_scores(name, result, *goals)
