@@ -220,7 +220,7 @@ def memory(
         done = finish(process)
         peaks.append(done["peak"])
         yield f"memory_peak_{gib:g}_gib", Figure(done["peak"] / 1e9, "GB", 1.5)
-    yield "memory_growth", Figure(peaks[1] / peaks[0], "x", 1.25)
+    yield "memory_growth", Figure(peaks[1] / peaks[0], "x", 1.1)
 
 
 def broken(place: Place, rows: int) -> Iterator[tuple[str, Figure]]:
