@@ -101,7 +101,7 @@ bench-hippocampus: $(VENV)/.installed  ## masks of MRI volumes, beside a MONAI n
 bench-volume-graph: $(VENV)/.installed  ## the graph of volumes against PyTorch, and its memory
 	$(BIN)/python benchmarks/volume_graph.py
 
-train-nuclei: $(VENV)/.installed  ## make the bundled model of nuclei (about an hour)
+train-nuclei: $(VENV)/.installed  ## make the bundled model of nuclei (about half an hour)
 	$(BIN)/python -m zooassist_training.recipes.nuclei --data $(DATA) --out nuclei
 
 train-galaxy-zoo: $(VENV)/.installed  ## make the bundled galaxy model (an hour or two)

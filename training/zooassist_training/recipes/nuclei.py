@@ -129,7 +129,7 @@ def nuclei_recipe(
         "licence": LICENCE,
         "credits": CREDITS,
         "fit": FitOptions(
-            epochs=120,
+            epochs=50,
             batch_size=8,
             learning_rate=2e-3,
             averaging=0.99,
