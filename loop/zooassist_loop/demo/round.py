@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from zooassist_exporters.matching.labelling import proposed_marks
 from zooassist_loop.demo.project import DemoProject, Item
 from zooassist_loop.ledger import Entry, Ledger
 from zooassist_loop.propose.hosts import csv_host
@@ -16,10 +15,8 @@ from zooassist_plugin.caesar import Caesar
 from zooassist_plugin.enable import Wanted, enable
 from zooassist_plugin.errors import Refused
 from zooassist_plugin.extracts_csv import CsvHost
-from zooassist_plugin.marks import Mark
 from zooassist_plugin.panoptes import Panoptes, connect
 from zooassist_plugin.progress import stages
-from zooassist_plugin.proposal_history import SeenProposal
 from zooassist_plugin.proposals import Proposal
 from zooassist_plugin.settings import Settings
 from zooassist_plugin.shapes import Ellipse
@@ -120,23 +117,15 @@ class Round:
             if isinstance(mark.shape, Ellipse)
         }
 
-    def shown(self, project: DemoProject[Item], model_version: str) -> dict[int, tuple[Mark, ...]]:
-        """Return the marks of one version that volunteers saw, by subject."""
-        return {
-            entry.subject_id: proposed_marks(
-                SeenProposal(entry.proposal_id, entry.model, entry.model_version, entry.payload)
-            )
-            for entry in self.ledger.entries(project.workflow.workflow_id)
-            if entry.model_version == model_version
-            and entry.payload is not None
-            and entry.proposal is not None
-        }
+    def entries(self, project: DemoProject[Item], model_version: str) -> Iterator[Entry]:
+        """Yield what the ledger knows of one version's proposals."""
+        for entry in self.ledger.entries(project.workflow.workflow_id):
+            if entry.model_version == model_version and entry.proposal is not None:
+                yield entry
 
     def proposals(self, project: DemoProject[Item], model_version: str) -> Iterator[Proposal]:
         """Yield what one version proposed."""
-        for entry in self.ledger.entries(project.workflow.workflow_id):
-            if entry.model_version == model_version and entry.proposal is not None:
-                yield _proposal(entry)
+        yield from map(_proposal, self.entries(project, model_version))
 
     def _wanted(self, project: DemoProject[Item], folder: ModelFolder) -> Wanted:
         return Wanted(project.workflow.workflow_id, folder.card, self.presenter)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
+from zooassist_exporters.matching.labelling import proposed_marks
 from zooassist_exporters.splits import split_of
 from zooassist_exporters.training_set import TrainingSet
 from zooassist_loop.demo.masks.crowd import read_mask_crowd
@@ -32,9 +33,12 @@ from zooassist_loop.demo.round import Round
 from zooassist_loop.demo.stage import Stage
 from zooassist_loop.demo.summary import SUMMARY
 from zooassist_loop.effort_export import ExportEffort, effort_of_export
+from zooassist_loop.ledger import Entry
 from zooassist_loop.mask_agreement import AgreementRule
 from zooassist_loop.matching import open_history
 from zooassist_plugin.errors import BadInput
+from zooassist_plugin.marks import Mark
+from zooassist_plugin.proposal_history import SeenProposal
 from zooassist_serving.model_folder import ModelFolder, load_model_folder
 from zooassist_training.segmentation.train import TrainedMasks, train_masks
 
@@ -90,7 +94,10 @@ class _MaskDemo:
             verdicts = judge_masks(harvest.training_set, self._rule)
             decisions = {subject: each.decision for subject, each in verdicts.items()}
             retired = stage.retire(builder, project, decisions)
-            shown = builder.shown(project, self._base.card.version)
+            shown = {
+                entry.subject_id: _marks_of(entry)
+                for entry in builder.entries(project, self._base.card.version)
+            }
             before, after = (
                 self._scores(builder, project, each) for each in (self._base, tuned.folder)
             )
@@ -212,6 +219,14 @@ class _MaskDemo:
             found = proposed_objects(proposal, micrograph.size)
             scores[proposal.subject_id] = score_image(found, micrograph.nuclei)
         return scores
+
+
+def _marks_of(entry: Entry) -> tuple[Mark, ...]:
+    """Return the marks that volunteers saw."""
+    payload = entry.payload or {"data": []}
+    return proposed_marks(
+        SeenProposal(entry.proposal_id, entry.model, entry.model_version, payload)
+    )
 
 
 def _consensus(training_set: TrainingSet) -> dict[int, NDArray[np.int32]]:
