@@ -1,7 +1,7 @@
 """How much work did people do, and how much would it have been without the model?
 
-Three definitions side by side, since each flatters another way: slices that people looked at,
-contour that they drew anew, and the time that they took.
+Definitions side by side, since each flatters another way: slices that people looked at, marks that
+they drew or moved, contour that they drew anew, and the time that they took.
 """
 
 from __future__ import annotations
@@ -130,6 +130,42 @@ def contour_effort(proposed: Bools, returned: Bools, tolerance: float = TOLERANC
         masks=1,
         untouched=int(changed == 0),
     )
+
+
+@dataclass(frozen=True)
+class MarkEffort:
+    """What became of proposed marks, and what was drawn besides; adds up.
+
+    Attributes
+    ----------
+    kept, edited, deleted : int
+        Proposed marks that came back as they were, that came back changed, and that did not.
+    added : int
+        Marks that no proposal lies near.
+    """
+
+    kept: int = 0
+    edited: int = 0
+    added: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: MarkEffort) -> MarkEffort:
+        return MarkEffort(
+            self.kept + other.kept,
+            self.edited + other.edited,
+            self.added + other.added,
+            self.deleted + other.deleted,
+        )
+
+    @property
+    def returned(self) -> int:
+        """Marks that came back: what would have been drawn without a proposal."""
+        return self.kept + self.edited + self.added
+
+    @property
+    def share(self) -> float:
+        """Marks drawn or moved by hand, of those that came back; 0 where nothing came back."""
+        return (self.edited + self.added) / self.returned if self.returned else 0.0
 
 
 @dataclass(frozen=True)

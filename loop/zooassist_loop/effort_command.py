@@ -83,6 +83,7 @@ def effort(
             "encoding-type": "zooassist-effort",
             "encoding-version": "0.1.0",
             "slices": None if seen is None else vars(seen) | {"share": seen.share},
+            "marks": vars(found.marks) | {"share": found.marks.share},
             "contour": vars(found.contour) | {"share": found.contour.share},
             "time": vars(time),
             "left_out": dict(found.left_out),
@@ -98,13 +99,19 @@ def effort(
 
 
 def effort_lines(found: ExportEffort, seen: SliceEffort | None, time: TimeEffort) -> list[str]:
-    """Return the three efforts for a terminal."""
+    """Return the efforts for a terminal."""
     contour = found.contour
     lines = []
     if seen is None:
         lines.append(f"slices: {len(found.looked_at)} looked at (of how many: --slices)")
     else:
         lines.append(f"slices: {seen.sent} of {seen.slices} looked at, {seen.share:.1%}")
+    marks = found.marks
+    lines.append(
+        f"marks: {marks.edited + marks.added} of {marks.returned} drawn or moved, "
+        f"{marks.share:.1%} ({marks.kept} kept, {marks.edited} edited, {marks.added} added, "
+        f"{marks.deleted} deleted)"
+    )
     lines.append(
         f"contour: {contour.redrawn:.0f} of {contour.length:.0f} px redrawn, {contour.share:.1%} "
         f"({contour.masks} masks, {contour.untouched} untouched; {contour.erased:.0f} px erased)"

@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from zooassist_exporters.classifications import ClassificationFile, ExportRow
 from zooassist_exporters.drawn_classifications import DrawnClassification
 from zooassist_exporters.drawn_subjects import DrawnSubjects
-from zooassist_exporters.extracts.mark_tools import WorkflowTools
+from zooassist_exporters.extracts.mark_tools import VersionTools, WorkflowTools
 from zooassist_exporters.extracts.marks import DrawnMark
 from zooassist_exporters.mask_patch import Size
-from zooassist_exporters.matching.labelling import TOO_SHORT, proposed_marks
+from zooassist_exporters.matching.assignment import Nearness
+from zooassist_exporters.matching.labelling import TOO_SHORT, proposed_marks, trace_marks
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.rasterise import AREA_TOOLS
 from zooassist_exporters.reductions.masks.volunteer import HOLE, Outline, covered
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.workflows import WorkflowExport
-from zooassist_loop.effort import TOLERANCE, ContourEffort, Timed, contour_effort
+from zooassist_loop.effort import TOLERANCE, ContourEffort, MarkEffort, Timed, contour_effort
 from zooassist_plugin.marks import Mark
 from zooassist_plugin.proposal_history import ProposalHistory, SeenProposal
 
@@ -42,6 +43,8 @@ class ExportEffort:
     ----------
     contour : ContourEffort
         Of classifications with a proposal.
+    marks : MarkEffort
+        Of the same, matched by geometry.
     timed : list of Timed
         All classifications.
     looked_at : set of (int, int)
@@ -51,6 +54,7 @@ class ExportEffort:
     """
 
     contour: ContourEffort = field(default_factory=ContourEffort)
+    marks: MarkEffort = field(default_factory=MarkEffort)
     timed: list[Timed] = field(default_factory=list)
     looked_at: set[tuple[int, int]] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -95,11 +99,12 @@ def effort_of_export(
     with DrawnSubjects(rules or Rules(), tools_of, problems) as drawn:
         with ClassificationFile(classifications) as file:
             workflow_id = drawn.read(_counted(file, one_more))
+        tools = tools_of(workflow_id)
         for subject_id, made in drawn.subjects():
             for each in made:
                 when = each.started_at or each.created_at
                 seen = history.visible_at(workflow_id, subject_id, when)
-                _add(found, each, seen, hole_types, tolerance)
+                _add(found, each, seen, tools.of(each.workflow_version), hole_types, tolerance)
     return found
 
 
@@ -115,6 +120,7 @@ def _add(
     found: ExportEffort,
     made: DrawnClassification,
     seen: SeenProposal | None,
+    tools: VersionTools,
     hole_types: frozenset[str],
     tolerance: float,
 ) -> None:
@@ -129,6 +135,9 @@ def _add(
     if not marks and made.seconds is not None and made.seconds < TOO_SHORT:
         found.left_out["submitted before the proposal can have appeared"] += 1
         return
+    _, outcome = trace_marks(made.tasks, seen, tools, Nearness(), seconds=made.seconds)
+    if outcome is not None:
+        found.marks += MarkEffort(outcome.kept, outcome.edited, outcome.added, outcome.deleted)
     for frame in sorted({m.frame for m in proposed} | {m.frame for m in marks}):
         size = made.size_of(frame)
         if size is None:

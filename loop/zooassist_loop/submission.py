@@ -14,7 +14,7 @@ _UNANSWERED: Mapping[str, Any] = {"single": None, "multiple": [], "text": ""}
 
 
 def submitted_annotations(
-    task: DrawingTask, marks: Sequence[Mark], prefilled: bool
+    task: DrawingTask, marks: Sequence[Mark], prefilled: bool | Sequence[bool]
 ) -> list[dict[str, Any]]:
     """Return the annotations of one drawing task as classifier 2.0 posts them.
 
@@ -22,10 +22,10 @@ def submitted_annotations(
     ----------
     marks : sequence of Mark
         What is on screen when Done is pressed.
-    prefilled : bool
-        Whether the marks came from a proposal, touched or not. Such marks are posted with
-        ``toolIndex`` 0 whatever tool they lie on: the classifier loses it (front-end-monorepo
-        since 2026-05-29), and with it every trace that a machine drew them.
+    prefilled : bool or sequence of bool
+        Whether the marks (or each of them) came from a proposal, touched or not. Such marks are
+        posted with ``toolIndex`` 0 whatever tool they lie on: the classifier loses it
+        (front-end-monorepo since 2026-05-29), and with it every trace that a machine drew them.
 
     Returns
     -------
@@ -33,15 +33,16 @@ def submitted_annotations(
         The drawing annotation, marks ordered by tool, followed by one entry for every subtask of
         every mark, answered or not, with its ``markIndex``.
     """
-    ordered = sorted(marks, key=lambda mark: mark.tool_index)
+    lost = [prefilled] * len(marks) if isinstance(prefilled, bool) else prefilled
+    ordered = sorted(zip(marks, lost, strict=True), key=lambda pair: pair[0].tool_index)
     values: list[dict[str, Any]] = []
     subtasks: list[dict[str, Any]] = []
-    for place, mark in enumerate(ordered):
+    for place, (mark, is_lost) in enumerate(ordered):
         details = task.tools[mark.tool_index].details
         given = {answer.task: answer.value for answer in mark.answers}
         value = mark_to_v2(mark)
         value["details"] = [{"task": detail.key} for detail in details]
-        if prefilled:
+        if is_lost:
             value["toolIndex"] = 0
         values.append(value)
         for detail in details:

@@ -72,6 +72,16 @@ def test_the_classifier_rounds_outlines_and_nothing_else():
     assert not same_shape(path, FreehandLine(points=path.points[:2]))
 
 
+def test_outlines_that_differ_in_one_vertex_or_by_less_than_rounding():
+    ring = tuple((10 + x * 0.37, 20 + (x % 7) * 1.13) for x in range(30))
+    outline = Polygon(points=ring)
+    assert same_shape(outline, rounded(outline))
+    assert same_shape(outline, Polygon(points=tuple((x + 0.004, y - 0.004) for x, y in ring)))
+    assert not same_shape(outline, Polygon(points=ring[:-1]))
+    assert not same_shape(outline, Polygon(points=((ring[0][0] + 0.1, ring[0][1]), *ring[1:])))
+    assert not same_shape(outline, Polygon(points=(*ring[:-1], (ring[-1][0], ring[-1][1] + 0.1))))
+
+
 def test_the_pairs_are_the_best_together_not_one_by_one():
     """Greedy pairing (the nearest first) would leave a mark over."""
     proposed = placed(Point(x=0, y=0), Point(x=10, y=0))

@@ -16,8 +16,9 @@ from zooassist_loop.demo.contact_sheet import (
     GAP,
     HEADER,
     MARGIN,
-    PROPOSAL,
+    PROPOSED,
     TILE,
+    Outline,
     Tile,
     ellipse_points,
     write_contact_sheet,
@@ -28,8 +29,9 @@ from zooassist_loop.demo.ending import judge
 from zooassist_loop.demo.galaxies import DemoGalaxy
 from zooassist_loop.demo.learning import error_on_test
 from zooassist_loop.demo.narrator import Narrator
+from zooassist_loop.demo.options import DemoOptions
 from zooassist_loop.demo.output_folder import output_folder
-from zooassist_loop.demo.run import DemoOptions, run_demo
+from zooassist_loop.demo.run import run_demo
 from zooassist_loop.demo.tasks import QUESTIONS, workflow_tasks
 from zooassist_loop.demo.votes_folder import read_votes_folder
 from zooassist_loop.retirement import RetirementRule
@@ -165,18 +167,19 @@ def test_error_is_measured_on_the_test_split_alone():
 
 
 def test_an_ellipse_is_drawn_clockwise_with_y_down():
-    points = ellipse_points(Ellipse(x_center=50, y_center=40, rx=20, ry=5, angle=30), scale=2)
+    points = ellipse_points(Ellipse(x_center=50, y_center=40, rx=20, ry=5, angle=30))
     x, y = points[0]
-    assert x == pytest.approx(2 * (50 + 20 * math.cos(math.radians(30))))
-    assert y == pytest.approx(2 * (40 + 20 * math.sin(math.radians(30)))), "below the centre"
+    assert x == pytest.approx(50 + 20 * math.cos(math.radians(30)))
+    assert y == pytest.approx(40 + 20 * math.sin(math.radians(30))), "below the centre"
 
 
 def test_contact_sheet_shows_the_outline_where_it_was_proposed(tmp_path):
     image = tmp_path / "g.png"
     Image.new("RGB", (104, 104)).save(image)
     ellipse = Ellipse(x_center=52, y_center=52, rx=30, ry=15, angle=0)
-    tiles = [Tile(image, ellipse, "Smooth 80 %", "open", retired=False)] * 2
-    write_contact_sheet(tiles, "Title", tmp_path / "sheet.png", columns=2)
+    outline = Outline(ellipse_points(ellipse), PROPOSED)
+    tiles = [Tile(image, (outline,), "Smooth 80 %", "open", retired=False)] * 2
+    write_contact_sheet(tiles, "Title", tmp_path / "sheet.png", (PROPOSED,), columns=2)
     sheet = pixels(tmp_path / "sheet.png")
     assert sheet.shape == (
         2 * MARGIN + HEADER + TILE + CAPTION + GAP,
@@ -185,7 +188,7 @@ def test_contact_sheet_shows_the_outline_where_it_was_proposed(tmp_path):
     )
     scale = TILE / 104
     x, y = MARGIN + round((52 + 30) * scale), MARGIN + HEADER + round(52 * scale)
-    assert np.abs(sheet[y, x].astype(int) - PROPOSAL).max() < 90
+    assert np.abs(sheet[y, x].astype(int) - PROPOSED.colour).max() < 90
     assert tuple(sheet[y, x - 30]) == (0, 0, 0)
 
 
@@ -196,7 +199,9 @@ def test_demo_refuses_to_replace_a_folder_that_is_no_demo(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "precious"
 
 
-@pytest.mark.parametrize("settings", [{"subjects": 3}, {"volunteers": 0}, {"volunteers": 99}])
+@pytest.mark.parametrize(
+    "settings", [{"subjects": 3}, {"volunteers": 0}, {"volunteers": 99}, {"epochs": 0}]
+)
 def test_impossible_demos_are_refused(tmp_path, settings):
     with pytest.raises(BadInput):
         DemoOptions(out=tmp_path, **settings)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from zooassist_loop.effort import MarkEffort
 from zooassist_loop.effort_export import effort_of_export
 from zooassist_loop.ledger import Entry, Ledger, payload_digest
 from zooassist_loop.matching import LedgerHistory
@@ -139,6 +140,8 @@ def test_contours_are_those_that_came_back_against_what_was_shown(export, url):
     assert contour.redrawn == pytest.approx(29 + 2 * 18, abs=2)
     assert contour.erased == pytest.approx(29 + (29 + 39) * 2, abs=8)
     assert found.left_out == {"nothing was proposed": 1}
+    assert found.marks == MarkEffort(kept=2, edited=1, added=0, deleted=1)
+    assert found.marks.share == pytest.approx(1 / 3)
     assert [(t.assisted, t.seconds) for t in found.timed] == [
         (True, 20),
         (True, 30),
@@ -181,7 +184,7 @@ def test_what_says_nothing_of_contours_is_counted(export, url):
     }
 
 
-def test_the_command_prints_and_writes_all_three(export, url, tmp_path, monkeypatch, capsys):
+def test_the_command_prints_and_writes_all(export, url, tmp_path, monkeypatch, capsys):
     file = export(
         row(1, 1, [box(10, 10, 40, 40)], 20),
         row(2, 3, [box(10, 10, 40, 40)], 60),
@@ -195,6 +198,7 @@ def test_the_command_prints_and_writes_all_three(export, url, tmp_path, monkeypa
     assert not stop.value.code
     said = capsys.readouterr().out
     assert "slices: 2 of 10 looked at, 20.0%" in said
+    assert "marks: 1 of 2 drawn or moved, 50.0% (1 kept, 1 edited, 0 added, 0 deleted)" in said
     assert "px redrawn" in said
     assert "25.0 s with a proposal, 60.0 s without: 0.42" in said
     content = json.loads(out.read_text())

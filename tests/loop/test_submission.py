@@ -76,3 +76,10 @@ def test_no_marks_is_an_empty_list():
     assert submitted_annotations(TASK, [], prefilled=True) == [
         {"task": "T0", "taskType": "drawing", "value": []}
     ]
+
+
+def test_only_marks_that_were_prefilled_lose_their_tool():
+    moved = CELL.model_copy(update={"shape": Polygon(points=((0, 0), (9, 0), (9, 9)))})
+    drawing, *_ = submitted_annotations(TASK, [CELL, moved, STAR], prefilled=(True, False, True))
+    assert [value["toolIndex"] for value in drawing["value"]] == [0, 0, 1]
+    assert [value["toolType"] for value in drawing["value"]] == ["point", "polygon", "polygon"]

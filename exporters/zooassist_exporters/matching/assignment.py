@@ -137,12 +137,22 @@ def rounded(shape: Shape) -> Shape:
 
 def same_shape(one: Shape, other: Shape) -> bool:
     """Whether two shapes are the same after the classifier's rounding."""
-    if one.tool_type != other.tool_type:
+    if one.tool_type != other.tool_type or _surely_apart(one, other):
         return False
     a, b = _numbers(rounded(one)), _numbers(rounded(other))
     # A half that another rounding took down is still the same point.
     slack = 10.0**-DECIMALS if isinstance(one, Polygon | FreehandLine) else 0.0
     return a.shape == b.shape and bool(np.all(np.abs(a - b) <= slack + SAME))
+
+
+def _surely_apart(one: Shape, other: Shape) -> bool:
+    """Whether two outlines differ at first sight: a frame has hundreds, and rounding takes time."""
+    if not isinstance(one, Polygon | FreehandLine) or not isinstance(other, Polygon | FreehandLine):
+        return False
+    if len(one.points) != len(other.points):
+        return True
+    far = 3 * 10.0**-DECIMALS  # each is rounded by half a step, and may lie a step off
+    return any(abs(a - b) > far for a, b in zip(one.points[0], other.points[0], strict=True))
 
 
 def _groups(

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from zooassist_loop.demo.options import Kind
 
 
 @click.command(
     epilog="""\b
 Examples:
   zooassist demo
+  zooassist demo --kind masks
   zooassist demo --out galaxies --data ./images-and-votes --subjects 40"""
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["galaxies", "masks"]),
+    default="galaxies",
+    show_default=True,
+    help="Questions about galaxies, or outlines of nuclei under the microscope.",
 )
 @click.option(
     "--out",
@@ -23,26 +35,31 @@ Examples:
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of images with a votes.csv to replay, instead of the Hubble Deep Field.",
+    help="Galaxies: a folder of images with a votes.csv to replay, instead of the Hubble Deep "
+    "Field. Masks: one with images/ and nucleus_ids/, instead of those that come along.",
 )
 @click.option(
-    "--model", default="galaxy-zoo", show_default=True, help="Model folder or bundled name."
+    "--model",
+    help="Model folder or bundled name.  [default: galaxy-zoo; masks: nuclei]",
 )
-@click.option("--subjects", default=72, show_default=True, help="Galaxies to show, 12 or more.")
-@click.option("--volunteers", default=7, show_default=True, help="Simulated people, 1 to 10.")
+@click.option("--subjects", type=int, help="Images to show, 12 or more.  [default: 72; masks: 24]")
+@click.option("--volunteers", type=int, help="Simulated people, 1 to 10.  [default: 7]")
 @click.option(
-    "--epochs", default=12, show_default=True, help="Passes of fine-tuning over the votes."
+    "--epochs",
+    type=int,
+    help="Passes of fine-tuning over what came back.  [default: 12; masks: 6]",
 )
 @click.option("--seed", default=1, show_default=True, help="Decides everything random.")
 @click.pass_context
 def demo(
     context: click.Context,
+    kind: Kind,
     out: Path,
     data: Path | None,
-    model: str,
-    subjects: int,
-    volunteers: int,
-    epochs: int,
+    model: str | None,
+    subjects: int | None,
+    volunteers: int | None,
+    epochs: int | None,
     seed: int,
 ) -> None:
     """Run the whole loop on a sandbox: propose, classify, export, train, propose again, retire.
@@ -53,17 +70,23 @@ def demo(
     """
     from rich.console import Console
 
-    from zooassist_loop.demo.run import DemoOptions, run_demo
+    from zooassist_loop.demo.options import USUAL, DemoOptions
 
+    usual = USUAL[kind]
     options = DemoOptions(
         out=out,
         data=data,
-        model=model,
-        subjects=subjects,
-        volunteers=volunteers,
-        epochs=epochs,
+        model=usual.model if model is None else model,
+        subjects=usual.subjects if subjects is None else subjects,
+        volunteers=usual.volunteers if volunteers is None else volunteers,
+        epochs=usual.epochs if epochs is None else epochs,
         seed=seed,
     )
+    # Each kind needs extras that the other does without.
+    if kind == "masks":
+        from zooassist_loop.demo.masks.run import run_demo
+    else:
+        from zooassist_loop.demo.run import run_demo
     summary = run_demo(options, Console(stderr=True))
     click.echo(
         f"{out}/index.html: {summary.subjects} subjects, {summary.classifications} "

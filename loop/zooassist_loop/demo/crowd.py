@@ -2,15 +2,77 @@
 
 from __future__ import annotations
 
-from zooassist_loop.demo.crew import CrewSubject
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from zooassist_loop.demo.crew import Answered, Look
 from zooassist_loop.demo.galaxies import DemoGalaxy
 from zooassist_loop.demo.project import DemoProject
 from zooassist_loop.demo.tasks import QUESTIONS, subtask_key
-from zooassist_loop.volunteers import SubtaskQuestion
+from zooassist_loop.volunteers import SubtaskQuestion, Temperament, respond
 from zooassist_plugin.label_schema import LabelSchema
+from zooassist_plugin.marks import Mark
 from zooassist_plugin.shapes import Ellipse
 from zooassist_serving.outline import outline_ellipse
 from zooassist_serving.preprocessing import decode_image
+
+HAND_JITTER = 2.0  # pixels, standard deviation of an outline drawn by hand
+
+
+@dataclass(frozen=True)
+class CrewSubject:
+    """What the crowd makes of one subject: its opinions, and the outline people would draw."""
+
+    subject_id: int
+    questions: tuple[SubtaskQuestion, ...]
+    outline: Ellipse
+    natural_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class GalaxyCrowd:
+    """A crowd that answers questions about galaxies."""
+
+    subjects: Mapping[int, CrewSubject]
+    temperament: Temperament
+
+    @property
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """Natural width and height of every subject."""
+        return {each.subject_id: each.natural_size for each in self.subjects.values()}
+
+    def answer(self, look: Look) -> Answered:
+        """Let one volunteer look at one galaxy."""
+        subject = self.subjects[look.subject_id]
+        response = respond(
+            look.shown,
+            own_mark(subject.outline, look.rng),
+            subject.questions,
+            self.temperament,
+            look.rng,
+        )
+        return Answered(
+            marks=response.marks,
+            prefilled=response.action in ("accepted", "corrected"),
+            actions={response.action: 1},
+            seconds=float(look.rng.uniform(4, 20)),
+        )
+
+
+def own_mark(outline: Ellipse, rng: np.random.Generator) -> Mark:
+    """Draw the outline by hand: the same ellipse, not quite."""
+    dx, dy, da, db = rng.normal(0, HAND_JITTER, 4)
+    moved = outline.model_copy(
+        update={
+            "x_center": outline.x_center + dx,
+            "y_center": outline.y_center + dy,
+            "rx": max(6.0, outline.rx + da),
+            "ry": max(6.0, outline.ry + db),
+        }
+    )
+    return Mark(shape=moved)
 
 
 def subtask_questions(galaxy: DemoGalaxy, schema: LabelSchema) -> tuple[SubtaskQuestion, ...]:
@@ -40,10 +102,12 @@ def subtask_questions(galaxy: DemoGalaxy, schema: LabelSchema) -> tuple[SubtaskQ
     return tuple(questions)
 
 
-def read_crowd(project: DemoProject, schema: LabelSchema) -> dict[int, CrewSubject]:
+def read_crowd(
+    project: DemoProject[DemoGalaxy], schema: LabelSchema, temperament: Temperament
+) -> GalaxyCrowd:
     """Prepare every subject for the crowd; the outline people draw is measured from the image."""
     crowd = {}
-    for subject_id, galaxy in project.galaxies.items():
+    for subject_id, galaxy in project.items.items():
         image = decode_image(galaxy.image.read_bytes())
         height, width = image.shape[:2]
         outline = outline_ellipse(image) or Ellipse(
@@ -55,4 +119,4 @@ def read_crowd(project: DemoProject, schema: LabelSchema) -> dict[int, CrewSubje
             outline=outline,
             natural_size=(width, height),
         )
-    return crowd
+    return GalaxyCrowd(crowd, temperament)

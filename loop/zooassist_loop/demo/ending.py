@@ -1,4 +1,4 @@
-"""Retire what is certain, and draw what happened: contact sheet, page, summary."""
+"""Which subjects are certain? Decide them by their votes, and retire them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def judge(
 
 
 def retire_certain(
-    panoptes: Panoptes, workflow_id: int, verdicts: Mapping[int, Verdict]
+    panoptes: Panoptes, workflow_id: int, decisions: Mapping[int, Decision]
 ) -> frozenset[int]:
     """Retire what was decided, and return what Panoptes then says is retired.
 
@@ -71,9 +71,9 @@ def retire_certain(
         When Panoptes has not retired them all within a minute.
     """
     by_reason: dict[Reason, list[int]] = defaultdict(list)
-    for subject_id, verdict in verdicts.items():
-        if verdict.decision.reason is not None:
-            by_reason[verdict.decision.reason].append(subject_id)
+    for subject_id, decision in decisions.items():
+        if decision.reason is not None:
+            by_reason[decision.reason].append(subject_id)
     for reason, subject_ids in by_reason.items():
         panoptes.retire_subjects(workflow_id, subject_ids, reason)
     wanted = {subject for subjects in by_reason.values() for subject in subjects}

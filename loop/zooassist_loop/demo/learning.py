@@ -23,6 +23,33 @@ EXPORT_WAIT = 120.0  # seconds
 
 
 @dataclass(frozen=True)
+class Exports:
+    """The three files that training sets are made of."""
+
+    classifications: Path
+    workflows: Path
+    subjects: Path
+
+
+def fetch_exports(panoptes: Panoptes, workflow: Workflow, folder: Path) -> Exports:
+    """Ask Panoptes for the exports, wait for them, and keep them in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    classifications = panoptes.export(
+        "classifications",
+        folder / "classifications.csv",
+        workflow_id=workflow.workflow_id,
+        wait=EXPORT_WAIT,
+    )
+    workflows, subjects = (
+        panoptes.export(
+            kind, folder / f"{kind}.csv", project_id=workflow.project_id, wait=EXPORT_WAIT
+        )
+        for kind in ("workflows", "subjects")
+    )
+    return Exports(classifications, workflows, subjects)
+
+
+@dataclass(frozen=True)
 class Harvest:
     """The votes that came back."""
 
@@ -43,24 +70,12 @@ def harvest_votes(
     folder : Path
         Where the three exports are kept.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    classifications = panoptes.export(
-        "classifications",
-        folder / "classifications.csv",
-        workflow_id=workflow.workflow_id,
-        wait=EXPORT_WAIT,
-    )
-    workflows, subjects = (
-        panoptes.export(
-            kind, folder / f"{kind}.csv", project_id=workflow.project_id, wait=EXPORT_WAIT
-        )
-        for kind in ("workflows", "subjects")
-    )
+    exports = fetch_exports(panoptes, workflow, folder)
     problems = ProblemList()
-    locations, source = read_locations(str(subjects), problems)
+    locations, source = read_locations(str(exports.subjects), problems)
     with SubjectMedia(locations) as media:
         given = VotesInput(
-            classifications=classifications, workflows=workflows, like=like
+            classifications=exports.classifications, workflows=exports.workflows, like=like
         ).with_media(media, source)
         rules = Rules(workflow_id=workflow.workflow_id)
         report = export_votes(given, out, rules, problems=problems)

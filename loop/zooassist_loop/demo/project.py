@@ -1,16 +1,14 @@
-"""Make the demo's project on the sandbox: a workflow, a subject set, and uploaded galaxies."""
+"""Make the demo's project on the sandbox: a workflow, a subject set, and uploaded images."""
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
-from zooassist_loop.demo.galaxies import DemoData, DemoGalaxy
-from zooassist_loop.demo.tasks import DRAWING_TASK, workflow_tasks
 from zooassist_plugin.errors import BadInput
-from zooassist_plugin.label_schema import LabelSchema
 from zooassist_plugin.panoptes import Panoptes
 from zooassist_plugin.project_building import (
     NewSubject,
@@ -23,36 +21,74 @@ from zooassist_plugin.project_building import (
 from zooassist_plugin.workflow import Workflow
 
 
+class DemoImage(Protocol):
+    """What becomes a subject; its name is unique within the demo."""
+
+    @property
+    def name(self) -> str:
+        """The subject's ``filename``."""
+
+    @property
+    def image(self) -> Path:
+        """A file that browsers can show."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Further metadata of the subject."""
+
+
+Item = TypeVar("Item", bound=DemoImage)
+
+
 @dataclass(frozen=True)
-class DemoProject:
-    """Where the demo works, and which galaxy each subject is."""
+class Plan:
+    """What the project is called and asks.
+
+    Attributes
+    ----------
+    what : str
+        What its images show, in the plural; the subject set's name.
+    asks : str
+        The workflow's name.
+    """
+
+    description: str
+    what: str
+    asks: str
+    tasks: Mapping[str, Any]
+    first_task: str
+
+
+@dataclass(frozen=True)
+class DemoProject(Generic[Item]):
+    """Where the demo works, and which image each subject is."""
 
     workflow: Workflow
     subject_set_id: int
-    galaxies: dict[int, DemoGalaxy]
+    items: dict[int, Item]
     problems: tuple[str, ...]
 
 
 def build_project(
     panoptes: Panoptes,
-    data: DemoData,
-    schema: LabelSchema,
+    images: Sequence[Item],
+    plan: Plan,
     progress: Callable[[], None] = lambda: None,
-) -> DemoProject:
-    """Create project, workflow and subject set, and upload every galaxy.
+) -> DemoProject[Item]:
+    """Create project, workflow and subject set, and upload every image.
 
-    A galaxy that cannot be uploaded becomes one line of `problems`.
+    One that cannot be uploaded becomes one line of `problems`.
     """
     project_id = create_project(
-        panoptes, "zooassist demo", "Galaxies with proposals to correct", private=False, live=True
+        panoptes, "zooassist demo", plan.description, private=False, live=True
     )
-    subject_set_id = create_subject_set(panoptes, project_id, "galaxies")
+    subject_set_id = create_subject_set(panoptes, project_id, plan.what)
     workflow = create_workflow(
         panoptes,
         project_id,
-        "Outline and describe",
-        workflow_tasks(schema),
-        DRAWING_TASK,
+        plan.asks,
+        plan.tasks,
+        plan.first_task,
         subject_set_ids=[subject_set_id],
         # Retirement is ours to decide, at the end of the round.
         retirement={"criteria": "never_retire", "options": {}},
@@ -60,21 +96,19 @@ def build_project(
     )
     new = [
         NewSubject(
-            galaxy.name,
-            ((_mime(galaxy.image), galaxy.image.read_bytes()),),
-            {"filename": galaxy.name, **galaxy.metadata},
+            each.name,
+            ((_mime(each.image), each.image.read_bytes()),),
+            {"filename": each.name, **each.metadata},
         )
-        for galaxy in data.galaxies
+        for each in images
     ]
     uploaded, failed = upload_subjects(panoptes, project_id, new, progress)
     if not uploaded:
-        raise BadInput(f"no galaxy could be uploaded; the first: {failed[0]}")
-    by_name = {galaxy.name: galaxy for galaxy in data.galaxies}
-    galaxies = {
-        subject.subject_id: by_name[str(subject.metadata["filename"])] for subject in uploaded
-    }
-    add_subjects(panoptes, subject_set_id, list(galaxies))
-    return DemoProject(workflow, subject_set_id, galaxies, tuple(str(each) for each in failed))
+        raise BadInput(f"no image could be uploaded; the first: {failed[0]}")
+    by_name = {each.name: each for each in images}
+    items = {subject.subject_id: by_name[str(subject.metadata["filename"])] for subject in uploaded}
+    add_subjects(panoptes, subject_set_id, list(items))
+    return DemoProject(workflow, subject_set_id, items, tuple(str(each) for each in failed))
 
 
 def _mime(image: Path) -> str:

@@ -6,17 +6,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zooassist_loop.demo.contact_sheet import Tile, write_contact_sheet
+from zooassist_loop.demo.contact_sheet import (
+    PROPOSED,
+    Outline,
+    Tile,
+    ellipse_points,
+    write_contact_sheet,
+)
 from zooassist_loop.demo.ending import Verdict
 from zooassist_loop.demo.galaxies import DemoGalaxy
-from zooassist_loop.demo.page import SubjectRow, write_page
-from zooassist_loop.demo.summary import Step, Summary
+from zooassist_loop.demo.page import write_page
+from zooassist_loop.demo.summary import GalaxySummary, Step
 from zooassist_plugin.label_schema import Question
 from zooassist_plugin.shapes import Ellipse
 
 CONTACT_SHEET = "contact-sheet.png"
-PAGE = "index.html"
+PAGE, TEMPLATE = "index.html", "galaxies.html"
 MOST_TILES = 48
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """One line of the page's table.
+
+    Attributes
+    ----------
+    votes, first, second : float or None
+        Fraction answering the first question's first answer: by volunteers (None when nobody
+        answered), by the first and by the second model version.
+    """
+
+    name: str
+    subject_id: int
+    image: str
+    votes: float | None
+    answered: int
+    first: float
+    second: float
+    verdict: str
+    retired: bool
 
 
 @dataclass(frozen=True)
@@ -64,7 +92,7 @@ def told_subjects(
 
 def write_report(
     folder: Path,
-    summary: Summary,
+    summary: GalaxySummary,
     steps: Sequence[Step],
     question: Question,
     subjects: Sequence[Told],
@@ -75,14 +103,16 @@ def write_report(
         [_tile(told, labels) for told in subjects[:MOST_TILES]],
         "What volunteers were shown",
         folder / CONTACT_SHEET,
+        (PROPOSED,),
     )
     write_page(
         folder / PAGE,
-        summary,
-        steps,
-        [_row(told, folder) for told in subjects],
-        labels[0],
-        CONTACT_SHEET,
+        TEMPLATE,
+        summary=summary,
+        steps=steps,
+        rows=[_row(told, folder) for told in subjects],
+        answer=labels[0],
+        contact_sheet=CONTACT_SHEET,
     )
 
 
@@ -90,7 +120,7 @@ def _tile(told: Told, labels: Sequence[str]) -> Tile:
     best = max(range(len(labels)), key=lambda index: told.second[index])
     return Tile(
         image=told.galaxy.image,
-        ellipse=told.outline,
+        outlines=() if told.outline is None else (Outline(ellipse_points(told.outline), PROPOSED),),
         caption=f"{labels[best]} {100 * told.second[best]:.0f} %",
         note=_verdict(told),
         retired=told.retired,

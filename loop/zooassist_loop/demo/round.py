@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from zooassist_loop.demo.project import DemoProject
+from zooassist_loop.demo.project import DemoProject, Item
 from zooassist_loop.ledger import Entry, Ledger
 from zooassist_loop.propose.hosts import csv_host
 from zooassist_loop.propose.pipeline import Order, Sides, propose_subjects
@@ -23,8 +23,6 @@ from zooassist_plugin.shapes import Ellipse
 from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.model_folder import ModelFolder
 
-PRESENTER = "subtasks"
-
 
 @dataclass(frozen=True)
 class ProposedRound:
@@ -38,8 +36,9 @@ class ProposedRound:
 
 @dataclass(frozen=True)
 class Round:
-    """A connection to both sides, and the ledger."""
+    """A connection to both sides, the ledger, and how proposals are presented."""
 
+    presenter: str
     settings: Settings
     panoptes: Panoptes
     caesar: Caesar
@@ -53,16 +52,17 @@ class Round:
 
     @classmethod
     @contextmanager
-    def connect(cls, settings: Settings) -> Iterator[Round]:
+    def connect(cls, settings: Settings, presenter: str) -> Iterator[Round]:
         """Log in as the builder for the length of a ``with`` block."""
         with (
             connect(settings) as panoptes,
             Caesar(settings, panoptes) as caesar,
             Ledger(settings.ledger) as ledger,
         ):
-            yield cls(settings, panoptes, caesar, ledger, csv_host("local", settings))
+            host = csv_host("local", settings)
+            yield cls(presenter, settings, panoptes, caesar, ledger, host)
 
-    def enable(self, project: DemoProject, folder: ModelFolder) -> str:
+    def enable(self, project: DemoProject[Item], folder: ModelFolder) -> str:
         """Switch pre-fill on.
 
         Raises
@@ -77,7 +77,9 @@ class Round:
         checked = sum(check.checked for check in report.checks)
         return f"{checked} checks passed, the last one as a volunteer's browser"
 
-    def propose(self, project: DemoProject, folder: ModelFolder, replace: bool) -> ProposedRound:
+    def propose(
+        self, project: DemoProject[Item], folder: ModelFolder, replace: bool
+    ) -> ProposedRound:
         """Propose every subject with one model version, and read every proposal back."""
         order = Order(
             wanted=self._wanted(project, folder),
@@ -97,32 +99,36 @@ class Round:
         )
 
     def answers(
-        self, project: DemoProject, model_version: str, task: str
+        self, project: DemoProject[Item], model_version: str, task: str
     ) -> dict[int, tuple[float, ...]]:
         """Return what one version answers to one task, by subject."""
         return {
             proposal.subject_id: proposal.answers[task]
-            for proposal in self._proposals(project, model_version)
+            for proposal in self.proposals(project, model_version)
             if task in proposal.answers
         }
 
-    def outlines(self, project: DemoProject, model_version: str) -> dict[int, Ellipse]:
+    def outlines(self, project: DemoProject[Item], model_version: str) -> dict[int, Ellipse]:
         """Return the ellipses one version proposed, by subject."""
         return {
             proposal.subject_id: mark.shape
-            for proposal in self._proposals(project, model_version)
+            for proposal in self.proposals(project, model_version)
             for mark in proposal.marks
             if isinstance(mark.shape, Ellipse)
         }
 
-    def _proposals(self, project: DemoProject, model_version: str) -> Iterator[Proposal]:
+    def entries(self, project: DemoProject[Item], model_version: str) -> Iterator[Entry]:
+        """Yield what the ledger knows of one version's proposals."""
         for entry in self.ledger.entries(project.workflow.workflow_id):
             if entry.model_version == model_version and entry.proposal is not None:
-                yield _proposal(entry)
+                yield entry
 
-    @staticmethod
-    def _wanted(project: DemoProject, folder: ModelFolder) -> Wanted:
-        return Wanted(project.workflow.workflow_id, folder.card, PRESENTER)
+    def proposals(self, project: DemoProject[Item], model_version: str) -> Iterator[Proposal]:
+        """Yield what one version proposed."""
+        yield from map(_proposal, self.entries(project, model_version))
+
+    def _wanted(self, project: DemoProject[Item], folder: ModelFolder) -> Wanted:
+        return Wanted(project.workflow.workflow_id, folder.card, self.presenter)
 
 
 def _proposal(entry: Entry) -> Proposal:

@@ -18,9 +18,9 @@ class Step:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The figures of one run; every one is counted or measured in that run.
+    """The figures of one run of any kind; every one is counted or measured in that run.
 
     Attributes
     ----------
@@ -32,19 +32,12 @@ class Summary:
         Accepted by the sandbox.
     model_versions : int
         Distinct model versions that proposed.
-    votes_rows : int
-        Subjects with votes in the training set.
     retired : int
         Subjects that Panoptes says are retired.
     seconds : float
         Wall time of the whole run.
     actions : dict
-        What volunteers did with proposals: accepted, corrected, ignored, drew.
-    rmse_before, rmse_after : float
-        RMS error of the first question's first vote fraction against the crowd the volunteers are
-        drawn from, on the test split (never trained on), for both versions.
-    rmse_subjects : int
-        How many subjects that split holds.
+        What volunteers did with proposals, by their own account.
     problems : list of str
         Items that failed, one line each.
     """
@@ -54,17 +47,12 @@ class Summary:
     proposals_read_back: int
     classifications: int
     model_versions: int
-    votes_rows: int
     retired: int
     seconds: float
     source: str
-    votes_are_real: bool
     seed: int
     versions: list[str]
     actions: dict[str, int]
-    rmse_before: float | None
-    rmse_after: float | None
-    rmse_subjects: int
     problems: list[str]
 
     def write(self, path: Path) -> None:
@@ -72,3 +60,25 @@ class Summary:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         partial.replace(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalaxySummary(Summary):
+    """The figures of a run on galaxies.
+
+    Attributes
+    ----------
+    votes_rows : int
+        Subjects with votes in the training set.
+    rmse_before, rmse_after : float
+        RMS error of the first question's first vote fraction against the crowd the volunteers are
+        drawn from, on the test split (never trained on), for both versions.
+    rmse_subjects : int
+        How many subjects that split holds.
+    """
+
+    votes_rows: int
+    votes_are_real: bool
+    rmse_before: float | None
+    rmse_after: float | None
+    rmse_subjects: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zooassist_loop.demo.project import Plan
 from zooassist_plugin.label_schema import LabelSchema, Question
 
 # A decision tree does not fit into subtasks (they have no branches), so the demo asks the few
@@ -15,6 +16,17 @@ DRAWING_TASK = "T0"
 def subtask_key(place: int) -> str:
     """Return the task key of the question at `place`."""
     return f"{DRAWING_TASK}.0.{place}"
+
+
+def galaxy_plan(schema: LabelSchema) -> Plan:
+    """Return what the project on galaxies is called and asks."""
+    return Plan(
+        description="Galaxies with proposals to correct",
+        what="galaxies",
+        asks="Outline and describe",
+        tasks=workflow_tasks(schema),
+        first_task=DRAWING_TASK,
+    )
 
 
 def workflow_tasks(schema: LabelSchema) -> dict[str, Any]:

@@ -65,6 +65,29 @@ def test_an_image_that_cannot_be_used_is_one_line(change, expected, tmp_path):
     assert problem.remedy
 
 
+def with_objects(objects: np.ndarray):
+    def change(image, mask):
+        Image.fromarray(np.zeros((*objects.shape, 3), np.uint8)).save(image)
+        Image.fromarray((objects > 0).astype(np.uint8)).save(mask)
+        Image.fromarray(objects).save(mask.with_name(f"{mask.stem}.instances.png"))
+
+    return change
+
+
+def test_objects_that_touch_come_apart_where_the_set_knows_them(tmp_path):
+    objects = np.zeros((48, 40), np.uint16)
+    objects[4:20, 4:12], objects[4:20, 12:20] = 1, 2
+    folder = masks_with(tmp_path / "a", with_objects(objects))
+    whole, apart = (open_source(folder, "mask", gap=gap).read(["train"], SPEC) for gap in (0, 1))
+    assert not apart.problems
+    assert np.array_equal(np.array(whole.labels[0])[0], objects > 0)
+    expected = objects > 0
+    expected[:, 11:13] = False
+    assert np.array_equal(np.array(apart.labels[0])[0], expected)
+    # The other images' objects are not known: they are learnt as they are.
+    assert np.array_equal(np.array(apart.labels[1]), np.array(whole.labels[1]))
+
+
 def test_a_set_is_read_with_its_classes_and_splits(tmp_path):
     source = open_source(write_mask_set(tmp_path, classes=2), "mask")
     assert [each.name for each in source.classes] == ["disc", "bar"]

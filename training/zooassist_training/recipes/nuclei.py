@@ -27,7 +27,6 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import maximum_filter, minimum_filter
 
 from zooassist_exporters.digests import Source
 from zooassist_exporters.training_set import SubjectRow, write_training_set
@@ -35,6 +34,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions, Precision
+from zooassist_training.segmentation.apart import alone
 from zooassist_training.segmentation.fit import WindowOptions
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
@@ -100,11 +100,7 @@ def apart(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
     ids : array of shape (height, width)
         A number per nucleus, 0 for the background.
     """
-    side = 2 * GAP + 1
-    highest = maximum_filter(ids, side)
-    far = np.where(ids > 0, ids, np.iinfo(np.int32).max)
-    alone: NDArray[np.bool_] = (ids > 0) & (highest == ids) & (minimum_filter(far, side) == ids)
-    return alone.astype(np.uint8)
+    return alone(ids, GAP).astype(np.uint8)
 
 
 def nuclei_recipe(

@@ -185,6 +185,14 @@ IMAGES: tuple[Option, ...] = (
         help="Make images so much larger first (0.5: half as wide), label maps with them.",
     ),
     click.option(
+        "--gap",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Pixels around another object to learn as background, so that touching ones come "
+        "apart.",
+    ),
+    click.option(
         "--stretch",
         type=(float, float, float),
         metavar="Q LOW HIGH",

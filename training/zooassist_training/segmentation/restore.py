@@ -59,6 +59,17 @@ def restore_segmentation(folder: str | Path) -> SegmentationNetwork:
     return network.eval()
 
 
+def spec_of(folder: str | Path) -> SegmentationSpec:
+    """Read which network a model folder was made with, to go on with the same one.
+
+    Raises
+    ------
+    BadInput
+        When it is of another kind, or its graph does not say.
+    """
+    return _read(folder)[0]
+
+
 def begin_from(network: SegmentationNetwork, folder: str | Path) -> tuple[int, int]:
     """Give a new network every weight of an earlier one that has its name and shape.
 

@@ -29,6 +29,7 @@ from zooassist_plugin.stacks.opening import ending_of, stem_of
 from zooassist_serving.mask_tiles import rescaled
 from zooassist_serving.masks.volume_files import read_volume, scaled
 from zooassist_serving.preprocessing import decode_image
+from zooassist_training.segmentation.apart import alone
 from zooassist_training.segmentation.networks import Kind
 from zooassist_training.segmentation.stacks import Pair, Stacks, read_stacks
 
@@ -43,10 +44,13 @@ class SetSource:
     ----------
     kind : str
         Whether its images are images, of which the first frame is learnt, or whole volumes.
+    gap : int
+        Pixels around another object that are learnt as background, where the set knows objects.
     """
 
     data: TrainingSet
     kind: Kind
+    gap: int = 0
 
     @property
     def name(self) -> str:
@@ -80,7 +84,7 @@ class SetSource:
 
     def _image(self, row: int, spec: Preprocessing) -> Pair:
         image = decode_image(self.data.image_path(row).read_bytes(), stretch=spec.stretch)
-        numbers = read_label_map(self.data.mask_path(int(self.data.subject_ids[row])))
+        numbers = self._numbers(int(self.data.subject_ids[row]))
         if image.shape[:2] != numbers.shape:  # said of the sizes as they are, before any scaling
             return image[None], numbers[None]
         image = rescaled(image, spec.scale)
@@ -90,6 +94,15 @@ class SetSource:
             nearest = Image.fromarray(numbers).resize(size, Image.Resampling.NEAREST)
             numbers = np.array(nearest)
         return image[None], numbers[None]
+
+    def _numbers(self, subject: int) -> NDArray[np.uint8]:
+        numbers = read_label_map(self.data.mask_path(subject))
+        if not self.gap or not self.data.has_mask(subject, kind="instances"):
+            return numbers
+        objects = np.array(Image.open(self.data.mask_path(subject, kind="instances")))
+        if objects.shape != numbers.shape:
+            raise BadInput("its objects are of another size than its mask; make both again")
+        return np.where(alone(objects, self.gap), numbers, 0).astype(np.uint8)
 
     def _volume(self, row: int, spec: Preprocessing) -> Pair:
         volume = read_volume(self.data.image_path(row))
@@ -180,13 +193,17 @@ class PairsSource:
         return volume, read_label_volume(labels)
 
 
-def open_source(path: Path, kind: Kind, named: Sequence[MaskClass] = ()) -> SetSource | PairsSource:
+def open_source(
+    path: Path, kind: Kind, named: Sequence[MaskClass] = (), gap: int = 0
+) -> SetSource | PairsSource:
     """Find out what a folder is, and that there is something to learn.
 
     Parameters
     ----------
     named : sequence of MaskClass
         Names of the classes, for folders that do not name them.
+    gap : int
+        See `SetSource`.
 
     Raises
     ------
@@ -197,7 +214,7 @@ def open_source(path: Path, kind: Kind, named: Sequence[MaskClass] = ()) -> SetS
     if kind == "volume" and not (path / MANIFEST).exists() and (path / PICTURES).is_dir():
         source = PairsSource(path, tuple(named))
     else:
-        source = SetSource(read_training_set(path), kind)
+        source = SetSource(read_training_set(path), kind, gap)
         if source.data.masks is None or not source.data.masks.num_rows:
             raise BadInput(
                 f"{path}: expected a training set with masks, found none in it; make one with "

@@ -79,6 +79,9 @@ class MaskRecipe:
         The size is also that of the squares in which large images are seen when served.
     scale, stretch, scaling
         Of the preprocessing of images, FITS images, and volumes.
+    gap : int
+        Pixels around another object that are learnt as background, so that objects which touch come
+        apart; of images whose training set knows objects.
     classes : tuple of MaskClass
         Names for the labels of a folder of volumes.
     train_on : tuple of str
@@ -97,6 +100,7 @@ class MaskRecipe:
     scale: float = 1.0
     stretch: Stretch = field(default_factory=Stretch)
     scaling: VolumeScaling = field(default_factory=VolumeScaling)
+    gap: int = 0
     classes: tuple[MaskClass, ...] = ()
     store: Storage = "float32"
     train_on: tuple[Split, ...] = ("train",)
@@ -119,6 +123,8 @@ class MaskRecipe:
             raise BadInput(
                 f"train_on: expected the train split and never the test split, got {self.train_on}"
             )
+        if self.gap < 0:
+            raise BadInput(f"gap: expected 0 or more pixels, got {self.gap}")
         if self.kind == "mask" and self.windows.depth != 1:
             raise BadInput(f"depth: expected 1 for images, got {self.windows.depth}")
 
@@ -179,7 +185,7 @@ def train_masks(
     check_model_place(out, overwrite=overwrite)
     if checkpoints is not None:
         check_folder_takes_files(checkpoints)
-    source = open_source(data, recipe.kind, recipe.classes)
+    source = open_source(data, recipe.kind, recipe.classes, recipe.gap)
     torch.manual_seed(recipe.fit.seed)
     # Of a guess of channels, before the images are read: wrong options should not wait.
     _network(recipe, len(source.classes), 3)

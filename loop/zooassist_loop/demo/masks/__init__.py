@@ -1,0 +1,1 @@
+"""The demo on masks: outlines of nuclei, proposed, corrected, learnt from and proposed again."""
