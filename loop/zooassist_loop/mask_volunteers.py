@@ -204,7 +204,8 @@ class _Look:
         good = partner is not None and fit >= self._hand.content
         if good or self._rng.random() < self._hand.trusting:
             self._covered |= rasterise(mark.shape, self._size).in_frame(self._size)
-            self._outlined |= {partner} if good and partner is not None else set()
+            if good and partner is not None:
+                self._outlined.add(partner)
             return "kept", mark
         if partner is None or fit < MOVABLE:
             return "deleted", None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from zooassist_loop.demo.options import Kind
+    from rich.console import Console
+
+    from zooassist_loop.demo.options import DemoOptions, Kind
+    from zooassist_loop.demo.summary import Summary
 
 
 @click.command(
@@ -82,12 +86,7 @@ def demo(
         epochs=usual.epochs if epochs is None else epochs,
         seed=seed,
     )
-    # Each kind needs extras that the other does without.
-    if kind == "masks":
-        from zooassist_loop.demo.masks.run import run_demo
-    else:
-        from zooassist_loop.demo.run import run_demo
-    summary = run_demo(options, Console(stderr=True))
+    summary = _runner(kind)(options, Console(stderr=True))
     click.echo(
         f"{out}/index.html: {summary.subjects} subjects, {summary.classifications} "
         f"classifications, {summary.retired} retired, in {summary.seconds:.0f} s"
@@ -96,3 +95,14 @@ def demo(
         click.echo(f"problem: {problem}", err=True)
     if summary.problems:
         context.exit(1)
+
+
+def _runner(kind: Kind) -> Callable[[DemoOptions, Console], Summary]:
+    """Import one kind alone: each needs extras that the other does without."""
+    if kind == "masks":
+        from zooassist_loop.demo.masks.run import run_demo as run_masks
+
+        return run_masks
+    from zooassist_loop.demo.run import run_demo as run_galaxies
+
+    return run_galaxies
