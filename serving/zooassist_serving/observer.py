@@ -18,8 +18,8 @@ class Observer(Protocol):
         """Be told how long a stage took: `decode`, `graph` (of a whole batch), `summarise`."""
         ...
 
-    def batch(self, model: str, size: int) -> None:
-        """Be told how many images shared a run."""
+    def batch(self, model: str, size: int, waiting: int) -> None:
+        """Be told how many images shared a run, and how many wait for the next."""
         ...
 
     def predicted(self, model: str, prediction: Prediction) -> None:
@@ -40,7 +40,7 @@ class Nobody:
     def stage(self, model: str, stage: str, seconds: float) -> None:
         """Do nothing."""
 
-    def batch(self, model: str, size: int) -> None:
+    def batch(self, model: str, size: int, waiting: int) -> None:
         """Do nothing."""
 
     def predicted(self, model: str, prediction: Prediction) -> None:

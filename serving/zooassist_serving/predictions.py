@@ -158,8 +158,16 @@ def row_of(
     return row
 
 
-def json_of(prediction: Prediction, said: LabelSchema | Targets) -> dict[str, Any]:
-    """Return a prediction as the JSON object that the HTTP endpoint answers with."""
+def json_of(
+    prediction: Prediction, said: LabelSchema | Targets, *, embedding: bool = False
+) -> dict[str, Any]:
+    """Return a prediction as the JSON object that the HTTP endpoint answers with.
+
+    Parameters
+    ----------
+    embedding : bool
+        Whether the model's features join it, where it has any.
+    """
     answer: dict[str, Any] = {
         "image": prediction.image,
         "subject_id": prediction.subject_id,
@@ -172,6 +180,8 @@ def json_of(prediction: Prediction, said: LabelSchema | Targets) -> dict[str, An
         return answer
     row = row_of(prediction, said)
     answer["uncertainty"] = prediction.uncertainty
+    if embedding and prediction.embedding is not None:
+        answer["embedding"] = prediction.embedding.tolist()
     if isinstance(said, Targets):
         answer["values"] = {
             target.name: {part: row[f"{target.name}_{part}"] for part in VALUE_PARTS}

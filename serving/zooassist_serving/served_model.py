@@ -117,7 +117,7 @@ class ServedModel:
 
     def batch(self, size: int) -> None:
         """Be told by the batcher how many images shared a run."""
-        self._observer.batch(self.card.name, size)
+        self._observer.batch(self.card.name, size, self._batcher.waiting)
 
     def check_room(self) -> None:
         """Refuse while the queue is full, before anything is read or decoded.

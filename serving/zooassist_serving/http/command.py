@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import secrets
+import signal
+import sys
+import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,16 +15,30 @@ import click
 from flask import Flask
 
 from zooassist_plugin.errors import BadInput
-from zooassist_serving.dataplane import DataPlane
+from zooassist_plugin.settings import load_settings
+from zooassist_serving.batcher import Limits
+from zooassist_serving.dataplane import BATCH_SIZE, DataPlane
+from zooassist_serving.devices import Device
+from zooassist_serving.drift import DriftWatch
 from zooassist_serving.http.address import address_to_listen_on, is_loopback
 from zooassist_serving.http.app import MAX_BODY_BYTES, create_app
-from zooassist_serving.http.media import origin_of
+from zooassist_serving.http.gate import Drain
+from zooassist_serving.http.media import MediaFetcher, origin_of
+from zooassist_serving.http.metrics import Metrics, share_between_processes
 from zooassist_serving.http.models_to_serve import SkippedModel, find_models
+from zooassist_serving.http.request_log import log_as_json
+from zooassist_serving.jobs.store import JobStore
+from zooassist_serving.jobs.worker import Jobs
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_serving.preprocessing import MAX_PIXELS
 
-BLOCKING_THREADS = 16
 EXAMPLE_ORIGIN = "https://panoptes-uploads.zooniverse.org"
+QUEUE = 128
+# Beside those that wait for a model: threads for large requests, for `/ready` and for refusals.
+SPARE_THREADS = 64
+# Seconds that a thread may hold the interpreter while others wait for it: the thread that has the
+# graph's answer should not wait for five milliseconds of somebody's decoding.
+SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
@@ -31,27 +48,60 @@ class Worker:
     models: tuple[str, ...]
     token: str | None
     threads: int | None
-    device: str
+    device: str | Device
     media_origins: tuple[str, ...]
     max_body: int
     max_pixels: int
     skipped: tuple[SkippedModel, ...] = ()
+    limits: Limits = Limits(batch=BATCH_SIZE, queue=QUEUE)  # noqa: RUF009 - frozen itself
+    ledger: str | None = None
+    log: str | None = None
 
 
 def worker_app(worker: Worker) -> Flask:
     """Load and warm the models, and make the application around them."""
+    if worker.log is not None:
+        log_as_json(worker.log)
+    sys.setswitchinterval(SWITCH_SECONDS)
     folders = [load_model_folder(path) for path in worker.models]
+    watch = DriftWatch()
+    for folder in folders:
+        watch.watch(folder.path, folder.card)
+    metrics = Metrics(watch)
     plane = DataPlane(
-        folders, threads=worker.threads, device=worker.device, max_pixels=worker.max_pixels
+        folders,
+        threads=worker.threads,
+        device=worker.device,
+        max_pixels=worker.max_pixels,
+        limits=worker.limits,
+        observer=metrics,
     )
     plane.warm_up()
-    return create_app(
+    drain = Drain()
+    jobs = None
+    if worker.ledger is not None:
+        fetcher = MediaFetcher(worker.media_origins, worker.max_body)
+        jobs = Jobs(JobStore(worker.ledger), plane, fetcher.fetch_later)
+        jobs.start()
+    app = create_app(
         plane,
         token=worker.token,
         media_origins=worker.media_origins,
         max_body=worker.max_body,
         skipped=worker.skipped,
+        metrics=metrics,
+        drain=drain,
+        jobs=jobs,
     )
+    app.extensions["zooassist"] = drain
+    return app
+
+
+def _load(worker: Worker) -> Flask:
+    """Make the application in a worker process, whose main thread this is."""
+    app = worker_app(worker)
+    signal.signal(signal.SIGUSR1, app.extensions["zooassist"].begin)
+    return app
 
 
 @click.command(
@@ -87,8 +137,54 @@ Examples:
     "--device",
     default="cpu",
     show_default=True,
-    type=click.Choice(["cpu", "cuda"]),
-    help="Where the graphs run; cuda needs zooassist[gpu].",
+    type=click.Choice(["cpu", "cuda", "tensorrt"]),
+    help="Where the graphs run; cuda and tensorrt need zooassist[gpu].",
+)
+@click.option("--half", is_flag=True, help="tensorrt: float16, where the answers stay the same.")
+@click.option(
+    "--engines",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="tensorrt: folder for its engines, which take minutes to build.",
+)
+@click.option(
+    "--batch",
+    default=BATCH_SIZE,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Images of one run of a graph at most.",
+)
+@click.option(
+    "--queue",
+    default=QUEUE,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Images that may wait for a model; who comes beyond is answered 429.",
+)
+@click.option(
+    "--max-wait",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds; who would probably wait longer is answered 429 at once.",
+)
+@click.option(
+    "--ledger",
+    metavar="URL",
+    help="Keep jobs in this database. Default: ZOOASSIST_LEDGER or that of assist.toml.",
+)
+@click.option(
+    "--log-level",
+    default="info",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="What is written to standard error, as JSON; info has a line for every request.",
+)
+@click.option(
+    "--drain",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 600),
+    help="Seconds from SIGTERM to the end of listening, in which /ready answers 503.",
 )
 @click.option(
     "--allow-media",
@@ -121,18 +217,27 @@ def serve(
     workers: int,
     threads: int | None,
     device: str,
+    half: bool,
+    engines: Path | None,
+    batch: int,
+    queue: int,
+    max_wait: float,
+    ledger: str | None,
+    log_level: str,
+    drain: float,
     media_origins: tuple[str, ...],
     max_body: int,
     max_pixels: int,
 ) -> None:
     """Serve models over HTTP until interrupted.
 
-    A model folder that is not sound is left out, with a line that says why.
+    A model folder that is not sound is left out, with a line that says why. On SIGTERM no request
+    is lost: see --drain.
     """
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
+    # granian is only needed here, and its import starts nothing else.
+    from zooassist_serving.http.server import Listening, listen
 
+    chosen = Device(device, half=half, cache=engines)
     if no_auth and not is_loopback(host):
         raise BadInput(
             f"--no-auth: expected a loopback address, got --host {host}; "
@@ -160,29 +265,17 @@ def serve(
         models=tuple(str(folder.path.resolve()) for folder in found.folders),
         token=None if no_auth else token,
         threads=threads,
-        device=device,
+        device=chosen,
         media_origins=media_origins,
         max_body=max_body,
         max_pixels=max_pixels,
         skipped=found.skipped,
+        limits=Limits(batch=batch, queue=queue, wait=max_wait),
+        ledger=ledger or load_settings().ledger,
+        log=log_level,
     )
-    logging.getLogger("_granian").addFilter(_is_news)
-    Granian(
-        "zooassist_serving.http.command:worker_app",
-        address=address,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        # Enough to decode while others wait for the graph; what comes beyond queues in the kernel.
-        blocking_threads=BLOCKING_THREADS,
-        backpressure=2 * BLOCKING_THREADS,
-        respawn_failed_workers=True,
-        respawn_interval=0.2,
-        workers_kill_timeout=30,
-        log_level=LogLevels.warning,
-    ).serve(target_loader=partial(worker_app, worker), wrap_loader=False)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Keep back granian's remark on our number of threads: it is meant, see `BLOCKING_THREADS`."""
-    return "allows spawning up to" not in record.getMessage()
+    listening = Listening(address, port, workers, batch + queue + SPARE_THREADS, drain)
+    with tempfile.TemporaryDirectory(prefix="zooassist-metrics-") as shared:
+        if workers > 1:
+            share_between_processes(Path(shared) / str(os.getpid()))
+        listen(listening, partial(_load, worker))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from http import HTTPStatus
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from zooassist_plugin.errors import ZooassistError
+from zooassist_plugin.errors import Refused, ZooassistError
+from zooassist_serving.batcher import Overloaded, TooLate
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,28 @@ def register_problems(app: Flask) -> None:
     @app.errorhandler(Problem)
     def _problem(error: Problem) -> Response:
         return problem_response(error.status, error.detail, error.headers)
+
+    @app.errorhandler(Overloaded)
+    def _overloaded(error: Overloaded) -> Response:
+        return problem_response(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            str(error),
+            {"Retry-After": str(max(1, math.ceil(error.retry_after)))},
+        )
+
+    @app.errorhandler(TooLate)
+    def _too_late(error: TooLate) -> Response:
+        return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "1"})
+
+    @app.errorhandler(Refused)
+    def _refused(error: Refused) -> Response:
+        # Somebody we depend on: the address is ours to mend, not the caller's.
+        logger.error("%s", error)
+        return problem_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "something that this server depends on does not answer; try again",
+            {"Retry-After": "5"},
+        )
 
     @app.errorhandler(ZooassistError)
     def _ours(error: ZooassistError) -> Response:

@@ -1,0 +1,165 @@
+"""Who comes in at all, and what is written down of each who did? The WSGI layer around Flask.
+
+Here and not in Flask, since a request that is refused must cost next to nothing: a full queue is
+seen before its body is read. While the server drains, every answer asks the client to close its
+connection and to go elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+
+from zooassist_serving.batcher import Overloaded
+from zooassist_serving.dataplane import DataPlane
+from zooassist_serving.http.metrics import Metrics
+from zooassist_serving.http.request_log import HEADER, begin, log_request, request_id
+
+StartResponse = Callable[..., Any]
+Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+# What Flask leaves in the environment for this layer: the route's pattern, and whether the answer
+# is made while it is sent.
+ROUTE: Final = "zooassist.route"
+STREAMED: Final = "zooassist.streamed"
+_PREDICT: Final = re.compile(r"/v1/models/([^/]+)/predict")
+
+
+class Drain:
+    """Whether the server is on its way out; set once."""
+
+    def __init__(self) -> None:
+        self._set = threading.Event()
+
+    def begin(self, *_: object) -> None:
+        """Ask clients to leave; a signal handler, too."""
+        self._set.set()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has been asked for."""
+        return self._set.is_set()
+
+
+class Gate:
+    """Wraps an application.
+
+    Parameters
+    ----------
+    app : WSGI application
+        Flask's `wsgi_app`.
+    """
+
+    def __init__(self, app: Wsgi, plane: DataPlane, metrics: Metrics, drain: Drain) -> None:
+        self._app, self._plane, self._metrics, self._drain = app, plane, metrics, drain
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        begun = time.perf_counter()
+        identity = request_id(environ.get("HTTP_X_REQUEST_ID"))
+        begin(identity)
+        self._metrics.in_hand.inc()
+        status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        def start(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:  # noqa: ANN401
+            nonlocal status
+            status = int(line[:3])
+            headers.append((HEADER, identity))
+            if self._drain.begun:
+                headers.append(("Connection", "close"))
+            return start_response(line, headers, *rest)
+
+        def end() -> None:
+            seconds = time.perf_counter() - begun
+            self._metrics.in_hand.dec()
+            route = environ.get(ROUTE, "none")
+            self._metrics.answered(environ["REQUEST_METHOD"], route, status, seconds)
+            log_request(environ["REQUEST_METHOD"], environ["PATH_INFO"], status, seconds)
+            begin(None)
+
+        refusal = self._refusal(environ)
+        if refusal is not None:
+            start(*refusal[0])
+            end()
+            return [refusal[1]]
+        try:
+            body = self._app(environ, start)
+        except BaseException:
+            end()
+            raise
+        if environ.get(STREAMED):
+            return _Watched(body, end)
+        # A list goes out in one piece, with its length known.
+        try:
+            whole = b"".join(body)
+        finally:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+            end()
+        return [whole]
+
+    def _refusal(
+        self, environ: dict[str, Any]
+    ) -> tuple[tuple[str, list[tuple[str, str]]], bytes] | None:
+        """Return the answer to who comes while a model's queue is full."""
+        if environ["REQUEST_METHOD"] != "POST":
+            return None
+        found = _PREDICT.fullmatch(environ["PATH_INFO"])
+        if found is None or found[1] not in self._plane.names:
+            return None
+        try:
+            self._plane.at(found[1]).check_room()
+        except Overloaded as error:
+            self._metrics.refused.labels(found[1]).inc()
+            environ[ROUTE] = "/v1/models/<name>/predict"
+            status = HTTPStatus.TOO_MANY_REQUESTS
+            problem = {
+                "type": "about:blank",
+                "title": status.phrase,
+                "status": status.value,
+                "detail": str(error),
+            }
+            content = orjson.dumps(problem) + b"\n"
+            headers = [
+                ("Content-Type", "application/problem+json"),
+                ("Content-Length", str(len(content))),
+                ("Retry-After", retry_after(error.retry_after)),
+            ]
+            return (f"{status.value} {status.phrase}", headers), content
+        return None
+
+
+def retry_after(seconds: float) -> str:
+    """Write the header, which knows whole seconds only."""
+    return str(max(1, math.ceil(seconds)))
+
+
+class _Watched:
+    """A streamed body; tells when it was sent, or the client has left."""
+
+    def __init__(self, body: Iterable[bytes], end: Callable[[], None]) -> None:
+        self._body, self._end = body, end
+        self._chunks = iter(body)
+
+    def __iter__(self) -> _Watched:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        """End: the source is closed, so that what nobody reads is not computed."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._end()
