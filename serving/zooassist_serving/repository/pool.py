@@ -93,6 +93,12 @@ class ModelPool:
                 entry.users -= 1
                 self._make_room(0)
 
+    def peek(self, key: Key) -> ServedModel | None:
+        """Return a version that is in memory, without bringing it there."""
+        with self._lock:
+            entry = self._loaded.get(key)
+            return None if entry is None else entry.model
+
     def keep_only(self, keys: set[Key]) -> None:
         """Let go what no release names any more, except while it is in use."""
         with self._lock:

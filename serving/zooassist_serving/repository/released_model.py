@@ -77,12 +77,13 @@ class ReleasedModel(ServedModel):
     @property
     def waiting(self) -> int:
         """Images that wait for the graph of the active version."""
-        with self._active() as model:
-            return model.waiting
+        model = self._in_memory()
+        return 0 if model is None else model.waiting
 
     def check_room(self) -> None:
         """Refuse while the queue of the active version is full; see `ServedModel`."""
-        with self._active() as model:
+        model = self._in_memory()
+        if model is not None:
             model.check_room()
 
     def warm_up(self) -> None:
@@ -200,6 +201,9 @@ class ReleasedModel(ServedModel):
             version = self.release.version_for(self.card.name, subject_id)
             places.setdefault(version, []).append(place)
         return places
+
+    def _in_memory(self) -> ServedModel | None:
+        return self._pool.peek(Key(self.card.name, self.release.active))
 
     @contextmanager
     def _active(self) -> Iterator[ServedModel]:

@@ -56,14 +56,17 @@ class Releases:
 
     Parameters
     ----------
-    plane : ReleasedPlane
-        Answers; holds no models at first.
-    quiet : DataPlane
-        Makes shadows, whose predictions no metric counts.
+    plane : DataPlane
+        Answers; holds no models at first. A `ReleasedPlane`, where readiness is asked of it.
+    maker, quiet : DataPlane
+        Make versions and shadows, and hold no model themselves: what they made leaves memory with
+        its last user. No metric counts what a shadow predicts.
     budget : int, optional
         See `ModelPool`.
     only : tuple of str
         Serve these models; all by default.
+    on_active : callable
+        Told of every version that begins to answer.
     clock : callable
         Seconds that never go back.
     """
@@ -71,15 +74,18 @@ class Releases:
     def __init__(
         self,
         store: Store,
-        plane: ReleasedPlane,
-        quiet: DataPlane,
+        plane: DataPlane,
         *,
+        maker: DataPlane,
+        quiet: DataPlane,
         budget: int | None = None,
         only: tuple[str, ...] = (),
+        on_active: Callable[[ModelFolder], None] = lambda folder: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store, self.plane = store, plane
-        self._quiet, self._only, self._clock = quiet, only, clock
+        self._maker, self._quiet, self._only, self._clock = maker, quiet, only, clock
+        self._on_active = on_active
         self.pool = ModelPool(store.folder, self._load, budget)
         self.shadows = Shadows(self.pool.lease)
         self._followed: dict[str, _Followed] = {}
@@ -130,6 +136,7 @@ class Releases:
             followed = self._prepared(name, stamped.release, stamp)
             if name not in self.plane.names:
                 self.plane.add(followed.released.folder)
+            self._on_active(followed.released.folder)
             self.plane.swap(name, followed.released)
         except ZooassistError as error:
             self._note(name, stamp, str(error))
@@ -186,6 +193,6 @@ class Releases:
         ]
 
     def _load(self, folder: ModelFolder, is_shadow: bool) -> ServedModel:
-        model = (self._quiet if is_shadow else self.plane).prepare(folder)
+        model = (self._quiet if is_shadow else self._maker).prepare(folder)
         model.warm_up()
         return model
