@@ -19,6 +19,7 @@ import orjson
 
 from zooassist_serving.batcher import Overloaded
 from zooassist_serving.dataplane import DataPlane
+from zooassist_serving.http.caesar.secret import without_secret
 from zooassist_serving.http.metrics import Metrics
 from zooassist_serving.http.request_log import HEADER, begin, log_request, request_id
 
@@ -81,7 +82,8 @@ class Gate:
             self._metrics.in_hand.dec()
             route = environ.get(ROUTE, "none")
             self._metrics.answered(environ["REQUEST_METHOD"], route, status, seconds)
-            log_request(environ["REQUEST_METHOD"], environ["PATH_INFO"], status, seconds)
+            path = without_secret(environ["PATH_INFO"])
+            log_request(environ["REQUEST_METHOD"], path, status, seconds)
             begin(None)
 
         refusal = self._refusal(environ)
