@@ -9,7 +9,7 @@ from typing import Any
 from zooassist_exporters.extracts.mark_tools import VersionTools
 from zooassist_exporters.extracts.marks import drawn_tasks
 from zooassist_exporters.matching.assignment import Nearness
-from zooassist_exporters.matching.labelling import trace_marks
+from zooassist_exporters.matching.labelling import proposed_marks, trace_marks
 from zooassist_plugin.proposal_history import SeenProposal
 
 
@@ -50,7 +50,7 @@ def extract_edits(
         shown,
     )
     # Of a task that is no drawing task an empty answer looks the same; the proposal knows its own.
-    proposed = {str(mark.get("taskKey") or "T0") for mark in shown.get("data") or ()}
+    proposed = {mark.task for mark in proposed_marks(seen)}
     tasks = [task for task in tasks if task.marks or task.unusable or task.task in proposed]
     if not tasks:
         return None
