@@ -29,6 +29,7 @@ def client(app, bearer):
     return client
 
 
+# The client writes its own headers into the dictionary that it is given: each call gets another.
 @pytest.fixture(scope="module")
 def tritonclient(address):
     http = pytest.importorskip("tritonclient.http", reason="the reference client is tritonclient")
@@ -47,12 +48,12 @@ def test_tritonclient_asks_about_the_server_and_its_models(tritonclient, bearer,
     _, client = tritonclient
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.is_model_ready("tiny", headers=bearer)
-    assert client.is_model_ready("tiny", tiny_folder.card.version, headers=bearer)
-    assert not client.is_model_ready("tiny", "1", headers=bearer)
-    assert not client.is_model_ready("other", headers=bearer)
-    assert client.get_server_metadata(headers=bearer)["name"] == "zooassist"
-    metadata = client.get_model_metadata("tiny", headers=bearer)
+    assert client.is_model_ready("tiny", headers=dict(bearer))
+    assert client.is_model_ready("tiny", tiny_folder.card.version, headers=dict(bearer))
+    assert not client.is_model_ready("tiny", "1", headers=dict(bearer))
+    assert not client.is_model_ready("other", headers=dict(bearer))
+    assert client.get_server_metadata(headers=dict(bearer))["name"] == "zooassist"
+    metadata = client.get_model_metadata("tiny", headers=dict(bearer))
     assert metadata["versions"] == [tiny_folder.card.version]
     assert metadata["inputs"] == [{"name": "image", "datatype": "UINT8", "shape": [-1, 16, 16, 3]}]
     assert metadata["outputs"][0] == {
@@ -70,7 +71,7 @@ def test_tritonclient_infers(tritonclient, plane, bearer, binary_in, binary_out)
     sent = http.InferInput("image", list(images.shape), "UINT8")
     sent.set_data_from_numpy(images, binary_data=binary_in)
     asked = [http.InferRequestedOutput("concentrations", binary_data=binary_out)]
-    found = client.infer("tiny", [sent], outputs=asked, request_id="7", headers=bearer)
+    found = client.infer("tiny", [sent], outputs=asked, request_id="7", headers=dict(bearer))
     expected = plane.at("tiny").runtime.run(images)["concentrations"]
     np.testing.assert_allclose(found.as_numpy("concentrations"), expected, rtol=1e-6)
     assert found.get_response()["id"] == "7"
@@ -81,7 +82,7 @@ def test_tritonclient_gets_every_output_when_it_names_none(tritonclient, bearer)
     http, client = tritonclient
     sent = http.InferInput("image", [1, 16, 16, 3], "UINT8")
     sent.set_data_from_numpy(squares(RED))
-    found = client.infer("tiny", [sent], headers=bearer)
+    found = client.infer("tiny", [sent], headers=dict(bearer))
     assert found.as_numpy("concentrations").shape == (1, 1, 5)
     np.testing.assert_allclose(found.as_numpy("embedding"), [[1, 0, 0]], atol=1e-6)
 
@@ -92,7 +93,7 @@ def test_tritonclient_sends_encoded_images(tritonclient, plane, png, bearer):
     images = np.array([png("red"), png("blue")], dtype=np.object_)
     sent = http.InferInput("image", [2], "BYTES")
     sent.set_data_from_numpy(images)
-    found = client.infer("tiny", [sent], headers=bearer).as_numpy("concentrations")
+    found = client.infer("tiny", [sent], headers=dict(bearer)).as_numpy("concentrations")
     from zooassist_serving.dataplane import Item
 
     items = [Item(str(place), image) for place, image in enumerate(images)]
@@ -105,9 +106,9 @@ def test_tritonclient_reads_our_errors(tritonclient, bearer):
     sent = http.InferInput("image", [1, 8, 8, 3], "UINT8")
     sent.set_data_from_numpy(np.zeros((1, 8, 8, 3), np.uint8))
     with pytest.raises(utils.InferenceServerException, match="expected the shape"):
-        client.infer("tiny", [sent], headers=bearer)
+        client.infer("tiny", [sent], headers=dict(bearer))
     with pytest.raises(utils.InferenceServerException, match="expected one of"):
-        client.get_model_metadata("other", headers=bearer)
+        client.get_model_metadata("other", headers=dict(bearer))
     with pytest.raises(utils.InferenceServerException, match="Authorization"):
         client.get_model_metadata("tiny")
 

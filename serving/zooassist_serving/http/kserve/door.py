@@ -37,7 +37,8 @@ from zooassist_serving.served_model import ServedModel
 
 MOST = 256
 """Images of one request; more would hold up those of others."""
-VERSIONED = ("", "/versions/<version>")
+# Suffix of endpoints -> part of their addresses.
+VERSIONED = {"": "", "_of_version": "/versions/<version>"}
 
 
 def kserve_routes(plane: DataPlane, max_pixels: int = MAX_PIXELS) -> Blueprint:
@@ -96,11 +97,11 @@ def kserve_routes(plane: DataPlane, max_pixels: int = MAX_PIXELS) -> Blueprint:
             body, content_type="application/octet-stream", headers={HEADER: str(length)}
         )
 
-    for part in VERSIONED:
+    for suffix, part in VERSIONED.items():
         path = f"/v2/models/<name>{part}"
-        routes.add_url_rule(path, f"metadata{part}", metadata, methods=["GET"])
-        routes.add_url_rule(f"{path}/ready", f"ready{part}", model_ready, methods=["GET"])
-        routes.add_url_rule(f"{path}/infer", f"infer{part}", infer, methods=["POST"])
+        routes.add_url_rule(path, f"metadata{suffix}", metadata, methods=["GET"])
+        routes.add_url_rule(f"{path}/ready", f"model_ready{suffix}", model_ready, methods=["GET"])
+        routes.add_url_rule(f"{path}/infer", f"infer{suffix}", infer, methods=["POST"])
 
     @routes.errorhandler(Problem)
     def _problem(error: Problem) -> Response:
