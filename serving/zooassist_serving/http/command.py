@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import secrets
 import signal
@@ -39,9 +40,11 @@ from zooassist_serving.http.repository_models import (
 from zooassist_serving.http.request_log import log_as_json
 from zooassist_serving.jobs.store import JobStore
 from zooassist_serving.jobs.worker import Jobs
-from zooassist_serving.model_folder import load_model_folder
+from zooassist_serving.model_folder import ModelFolder, load_model_folder
 from zooassist_serving.preprocessing import MAX_PIXELS
 from zooassist_serving.repository.opening import is_repository
+
+logger = logging.getLogger(__name__)
 
 EXAMPLE_ORIGIN = "https://panoptes-uploads.zooniverse.org"
 QUEUE = 128
@@ -76,7 +79,7 @@ def worker_app(worker: Worker) -> Flask:
     if worker.log is not None:
         log_as_json(worker.log)
     sys.setswitchinterval(SWITCH_SECONDS)
-    folders = [load_model_folder(path) for path in worker.models]
+    folders, spoilt = _sound(worker.models) if worker.repository is None else ([], [])
     watch = DriftWatch()
     for folder in folders:
         watch.watch(folder.path, folder.card)
@@ -92,7 +95,7 @@ def worker_app(worker: Worker) -> Flask:
             observer=metrics if counted else None,
         )
 
-    skipped: Sequence[SkippedModel] = worker.skipped
+    skipped: Sequence[SkippedModel] = (*worker.skipped, *spoilt)
     if worker.repository is not None:
         releases = open_releases(
             worker.repository, make, lambda folder: watch.watch(folder.path, folder.card)
@@ -124,6 +127,21 @@ def worker_app(worker: Worker) -> Flask:
     app.extensions["zooassist"] = drain
     app.extensions["zooassist-opened"] = opened
     return app
+
+
+def _sound(models: Sequence[str]) -> tuple[list[ModelFolder], list[SkippedModel]]:
+    """Load what can be: one folder that was spoilt since the start must not end all others."""
+    folders: list[ModelFolder] = []
+    spoilt: list[SkippedModel] = []
+    for path in models:
+        try:
+            folders.append(load_model_folder(path))
+        except BadInput as error:
+            logger.error("not served: %s", error)
+            spoilt.append(SkippedModel(Path(path).name, str(error)))
+    if not folders:
+        raise BadInput(f"none of the models is sound any more: {spoilt[0].reason}")
+    return folders, spoilt
 
 
 def _load(worker: Worker) -> Flask:
