@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -95,12 +95,14 @@ def worker_app(worker: Worker) -> Flask:
             observer=metrics if counted else None,
         )
 
+    wake: Callable[[], None] = _do_nothing
     skipped: Sequence[SkippedModel] = (*worker.skipped, *spoilt)
     if worker.repository is not None:
-        releases = open_releases(
+        follower = open_releases(
             worker.repository, make, lambda folder: watch.watch(folder.path, folder.card)
         )
-        plane, skipped = releases.plane, Problems(releases)
+        plane, skipped = follower.releases.plane, Problems(follower.releases)
+        wake = follower.wake
     else:
         plane = make(DataPlane, True)
         plane.warm_up()
@@ -126,6 +128,7 @@ def worker_app(worker: Worker) -> Flask:
     )
     app.extensions["zooassist"] = drain
     app.extensions["zooassist-opened"] = opened
+    app.extensions["zooassist-wake"] = wake
     return app
 
 
@@ -144,10 +147,15 @@ def _sound(models: Sequence[str]) -> tuple[list[ModelFolder], list[SkippedModel]
     return folders, spoilt
 
 
+def _do_nothing() -> None:
+    """There is nothing to look for: model folders don't change."""
+
+
 def _load(worker: Worker) -> Flask:
     """Make the application in a worker process, whose main thread this is."""
     app = worker_app(worker)
     signal.signal(signal.SIGUSR1, app.extensions["zooassist"].begin)
+    signal.signal(signal.SIGHUP, lambda *_: app.extensions["zooassist-wake"]())
     atexit.register(app.extensions["zooassist-opened"].close)
     return app
 

@@ -64,7 +64,7 @@ def open_releases(
     repository: Repository,
     make: Callable[[type[DataPlane], bool], DataPlane],
     on_active: Callable[[ModelFolder], None],
-) -> Releases:
+) -> Follower:
     """Load what the releases say, and follow them from now on.
 
     Parameters
@@ -93,8 +93,7 @@ def open_releases(
     if not plane.names:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in releases.problems)
         raise BadInput(f"{repository.address}: no model can be served: {reasons or NOTHING}")
-    Follower(releases).start()
-    return releases
+    return Follower(releases).start()
 
 
 def find_released(repository: Repository) -> ModelsToServe:

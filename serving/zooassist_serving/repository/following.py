@@ -25,7 +25,7 @@ class Follower:
     """
 
     def __init__(self, releases: Releases, period: float = PERIOD) -> None:
-        self._releases, self._period = releases, period
+        self.releases, self._period = releases, period
         self._woken, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="follow-models", daemon=True)
 
@@ -62,6 +62,6 @@ class Follower:
             if self._ended.is_set():
                 return
             try:
-                self._releases.follow()
+                self.releases.follow()
             except Exception:  # the server goes on with what it serves, whatever a look met
-                logger.exception("the releases of %s cannot be read", self._releases.store.place)
+                logger.exception("the releases of %s cannot be read", self.releases.store.place)

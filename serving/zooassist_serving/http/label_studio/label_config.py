@@ -116,7 +116,7 @@ def _control(element: ElementTree.Element, kind: str) -> Control:
     wanted = "choice" if kind == "choices" else "label"
     options = [each for each in element.iter() if each.tag.lower() == wanted and each.get("value")]
     # An alias is what is stored; the value is what is read, and the other way round without one.
-    values = tuple(each.get("alias") or each.get("value", "") for each in options)
+    values = tuple(each.get("alias") or each.get("value") or "" for each in options)
     return Control(
         type=kind,
         name=element.get("name", ""),
