@@ -404,3 +404,12 @@ def test_over_the_wire_too(scene):
     """What Caesar's own client sends: JSON with a content type, and no redirect followed."""
     answer = requests.post(scene.url("reducers", secret="wrong"), json=[], timeout=20)
     assert answer.status_code == 404
+
+
+def test_the_request_log_has_no_secret(scene, caplog):
+    with caplog.at_level("INFO", "zooassist_serving.requests"):
+        scene.post("reducers", [])
+        scene.client.post("/caesar/guessed-wrong/reducers/x", json=[])
+    paths = [record.fields["path"] for record in caplog.records if hasattr(record, "fields")]
+    assert paths == [f"/caesar/…/reducers/{MODEL}", "/caesar/…/reducers/x"]
+    assert SECRET not in caplog.text
