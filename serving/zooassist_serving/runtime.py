@@ -23,6 +23,11 @@ from zooassist_serving.onnx_proto import read_onnx
 
 logger = logging.getLogger(__name__)
 
+
+class Unloadable(BadInput):
+    """A graph that was verified once cannot be loaded now; no fault of who asks for an answer."""
+
+
 HALF_TOLERANCE = 0.01
 """Largest change of an answer by float16, as a share of the largest answer of that output."""
 
@@ -167,9 +172,14 @@ class OnnxRuntime:
                 self._session, self._bound = None, None
 
     def _load(self) -> onnxruntime.InferenceSession:
-        content = self._path.read_bytes()
+        try:
+            content = self._path.read_bytes()
+        except OSError as error:
+            raise Unloadable(
+                f"{self._path}: cannot be read: {error.strerror}; fetch the model again"
+            ) from error
         if self._sha256 is not None and hashlib.sha256(content).hexdigest() != self._sha256:
-            raise BadInput(f"{self._path}: changed since it was verified; fetch the model again")
+            raise Unloadable(f"{self._path}: changed since it was verified; fetch the model again")
         self._device.check_available()
         if not self._device.half:
             return self._make(content, half=False)
@@ -204,7 +214,9 @@ class OnnxRuntime:
             )
         except Exception as error:
             text = " ".join(str(error).split())[:300]
-            raise BadInput(f"{self._path}: onnxruntime refuses this graph: {text}") from error
+            raise Unloadable(
+                f"{self._path}: onnxruntime refuses this graph: {text}; export it again"
+            ) from error
 
     def _bind(self, session: onnxruntime.InferenceSession) -> BoundGraph | None:
         """Give a session on a GPU buffers that stay, where its inputs have fixed shapes."""

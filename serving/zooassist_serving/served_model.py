@@ -349,7 +349,7 @@ class ServedModel:
             return _Raw(values, outputs.get("embedding"), sound_values(values))
         alphas = outputs.get("concentrations", np.zeros((0, 1, 1), dtype=np.float32))
         # Comparing with infinity, too, finds what is not a number: nothing compares with that.
-        sound: NDArray[np.bool_] = ((alphas > 0) & (alphas < np.inf)).all((1, 2))
+        sound = np.asarray(((alphas > 0) & (alphas < np.inf)).all((1, 2)))
         if card.calibration and sound.any():
             alphas = alphas.copy()
             alphas[sound] = calibrate(alphas[sound], card.schema_of_votes, card.calibration)

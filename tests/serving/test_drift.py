@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from zooassist_plugin.errors import BadInput
 from zooassist_serving.dataplane import DataPlane, Item
 from zooassist_serving.drift import REFERENCE_FILE, DriftWatch, Moments, Reference, Running
+from zooassist_serving.drift_command import drift
+from zooassist_serving.model_folder import load_model_folder
 
 
 def test_moments_of_all_alike():
@@ -72,3 +78,36 @@ def test_what_the_file_says(watched, tiny_folder, sampled_folder, tmp_path):
     (tmp_path / REFERENCE_FILE).write_text('{"version": "x", "images": 1, "predictions": {}}')
     with pytest.raises(BadInput, match=r"reference\.json: images"):
         Reference.read(tmp_path, tiny_folder.card)
+
+
+def test_the_command_writes_what_serve_reads(tiny_folder, png, tmp_path):
+    copy = shutil.copytree(tiny_folder.path, tmp_path / "tiny")
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(png((60 * i, 0, 100)))
+    (tmp_path / "bad.png").write_bytes(b"no")
+    names = sorted(str(path) for path in tmp_path.glob("*.png"))
+    result = CliRunner().invoke(drift, [str(copy), *names])
+    assert result.exit_code == 1
+    assert "bad.png" in result.stderr
+    assert "4 images" in result.stdout
+    folder = load_model_folder(copy)
+    reference = Reference.read(copy, folder.card)
+    assert reference.images == 4
+    assert reference.embedding[0].mean == pytest.approx(np.mean([0, 60, 120, 180]) / 255, abs=1e-3)
+    watch = DriftWatch()
+    watch.watch(copy, folder.card)
+    plane = DataPlane([folder], threads=1)
+    for prediction in plane.predict(
+        "tiny", [Item(name, Path(name).read_bytes()) for name in names]
+    ):
+        watch.see("tiny", prediction)
+    for distance in watch.distances()["tiny"].values():
+        assert distance == pytest.approx(0, abs=1e-6), "the same images are no drift"
+
+
+def test_one_image_has_no_deviation(tiny_folder, png, tmp_path):
+    (tmp_path / "a.png").write_bytes(png("red"))
+    out = tmp_path / "reference.json"
+    result = CliRunner().invoke(drift, [str(tiny_folder.path), str(tmp_path), "--out", str(out)])
+    assert "expected two images at least" in str(result.exception)
+    assert not out.exists()

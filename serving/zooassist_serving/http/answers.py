@@ -101,7 +101,7 @@ class ValueBody(_Answer):
     std: float
     lower90: float
     upper90: float
-    unit: str
+    unit: str | None
 
 
 class PredictionBody(_Answer):

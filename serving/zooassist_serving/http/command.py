@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,8 +31,10 @@ from zooassist_serving.http.models_to_serve import SkippedModel, find_models
 from zooassist_serving.http.request_log import log_as_json
 from zooassist_serving.jobs.store import JobStore
 from zooassist_serving.jobs.worker import Jobs
-from zooassist_serving.model_folder import load_model_folder
+from zooassist_serving.model_folder import ModelFolder, load_model_folder
 from zooassist_serving.preprocessing import MAX_PIXELS
+
+logger = logging.getLogger(__name__)
 
 EXAMPLE_ORIGIN = "https://panoptes-uploads.zooniverse.org"
 QUEUE = 128
@@ -63,7 +67,7 @@ def worker_app(worker: Worker) -> Flask:
     if worker.log is not None:
         log_as_json(worker.log)
     sys.setswitchinterval(SWITCH_SECONDS)
-    folders = [load_model_folder(path) for path in worker.models]
+    folders, spoilt = _sound(worker.models)
     watch = DriftWatch()
     for folder in folders:
         watch.watch(folder.path, folder.card)
@@ -88,13 +92,28 @@ def worker_app(worker: Worker) -> Flask:
         token=worker.token,
         media_origins=worker.media_origins,
         max_body=worker.max_body,
-        skipped=worker.skipped,
+        skipped=(*worker.skipped, *spoilt),
         metrics=metrics,
         drain=drain,
         jobs=jobs,
     )
     app.extensions["zooassist"] = drain
     return app
+
+
+def _sound(models: Sequence[str]) -> tuple[list[ModelFolder], list[SkippedModel]]:
+    """Load what can be: one folder that was spoilt since the start must not end all others."""
+    folders: list[ModelFolder] = []
+    spoilt: list[SkippedModel] = []
+    for path in models:
+        try:
+            folders.append(load_model_folder(path))
+        except BadInput as error:
+            logger.error("not served: %s", error)
+            spoilt.append(SkippedModel(Path(path).name, str(error)))
+    if not folders:
+        raise BadInput(f"none of the models is sound any more: {spoilt[0].reason}")
+    return folders, spoilt
 
 
 def _load(worker: Worker) -> Flask:

@@ -105,7 +105,7 @@ class Metrics:
                 self.drift.labels(model, of).set(distance)
         if os.environ.get(SHARED_FOLDER):
             registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             return generate_latest(registry)
         return generate_latest(self._registry)
 

@@ -137,7 +137,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "as PNG.",
         {JSON: PredictionsBody, NDJSON: TEXT, "image/png": BINARY},
         body={
-            "image/*": BINARY,
+            "image/jpeg": BINARY,
+            "image/png": BINARY,
             "application/octet-stream": BINARY,
             "multipart/form-data": FORM,
             JSON: SubjectsBody,

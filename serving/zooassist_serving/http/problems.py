@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from zooassist_plugin.errors import Refused, ZooassistError
 from zooassist_serving.batcher import Overloaded, TooLate
+from zooassist_serving.runtime import Unloadable
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,16 @@ def register_problems(app: Flask) -> None:
     @app.errorhandler(TooLate)
     def _too_late(error: TooLate) -> Response:
         return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "1"})
+
+    @app.errorhandler(Unloadable)
+    def _unloadable(error: Unloadable) -> Response:
+        # Its text names a place on this machine.
+        logger.error("%s", error)
+        return problem_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the model cannot be loaded; the server's log says why",
+            {"Retry-After": "5"},
+        )
 
     @app.errorhandler(Refused)
     def _refused(error: Refused) -> Response:

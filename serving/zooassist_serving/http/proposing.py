@@ -21,7 +21,7 @@ from zooassist_serving.http.problems import Problem
 from zooassist_serving.http.writing import json_response, stream_lines, wants_lines
 from zooassist_serving.served_model import ServedModel
 
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "workflow": {
         "id": "12",
         "version": "3.4",

@@ -51,7 +51,7 @@ class Listening:
     grace: int = 30
 
 
-class DrainingServer(Granian):  # type: ignore[misc]
+class DrainingServer(Granian):  # type: ignore[misc, valid-type]
     """A granian that, asked to end, first sends its clients elsewhere for a while."""
 
     drain_seconds: float = 0.0
