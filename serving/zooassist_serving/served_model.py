@@ -41,7 +41,7 @@ from zooassist_serving.proposer import propose_answers
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_serving.trial import run_once
 from zooassist_serving.value_summary import ValueSummary, sound_values, summarise_values
-from zooassist_serving.vote_summary import VoteSummary, summarise
+from zooassist_serving.vote_summary import VoteSummariser, VoteSummary
 
 BATCH_SIZE = 32
 SCALING = VolumeScaling()
@@ -101,6 +101,8 @@ class ServedModel:
         self.folder, self.runtime = folder, runtime
         self._settings = settings
         self._observer: Observer = observer or Nobody()
+        schema = folder.card.label_schema
+        self._summariser = None if schema is None else VoteSummariser(schema)
         self._batcher: Batcher[_Look, _Raw, Prediction] = Batcher(
             self._run_graph, self._predictions, settings.limits, self
         )
@@ -192,8 +194,9 @@ class ServedModel:
 
     def summarise(self, raw: NDArray[np.float32]) -> VoteSummary | ValueSummary:
         """Say what `Answers.raw` means for the model's questions or targets."""
-        said = self.card.answers
-        return summarise_values(raw, said) if isinstance(said, Targets) else summarise(raw, said)
+        if self._summariser is not None:
+            return self._summariser(raw)
+        return summarise_values(raw, Targets(self.card.targets))
 
     def propose(
         self, items: Iterable[Item], workflow: Workflow, match: LabelMatch

@@ -36,6 +36,8 @@ def tagged_json(request: Request, content: object) -> Response:
 
 def wants_lines(request: Request) -> bool:
     """Whether the client asks for one JSON object a line."""
+    if "ndjson" not in request.headers.get("Accept", ""):
+        return False  # of nearly all, without parsing the header
     best = request.accept_mimetypes.best_match(["application/json", NDJSON])
     return best == NDJSON
 
