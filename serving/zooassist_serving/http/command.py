@@ -28,7 +28,7 @@ from zooassist_serving.http.gate import Drain
 from zooassist_serving.http.media import MediaFetcher, origin_of
 from zooassist_serving.http.metrics import Metrics, share_between_processes
 from zooassist_serving.http.models_to_serve import SkippedModel, find_models
-from zooassist_serving.http.request_log import log_as_json
+from zooassist_serving.http.request_log import RequestLog, log_as_json
 from zooassist_serving.jobs.store import JobStore
 from zooassist_serving.jobs.worker import Jobs
 from zooassist_serving.model_folder import ModelFolder, load_model_folder
@@ -96,9 +96,16 @@ def worker_app(worker: Worker) -> Flask:
         metrics=metrics,
         drain=drain,
         jobs=jobs,
+        log=_request_log(worker.log),
     )
     app.extensions["zooassist"] = drain
     return app
+
+
+def _request_log(level: str | None) -> RequestLog | None:
+    if level is None:
+        return None
+    return RequestLog(sys.stderr.buffer, failures_only=level not in ("debug", "info"))
 
 
 def _sound(models: Sequence[str]) -> tuple[list[ModelFolder], list[SkippedModel]]:

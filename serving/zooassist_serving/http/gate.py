@@ -20,13 +20,13 @@ import orjson
 from zooassist_serving.batcher import Overloaded
 from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.http.metrics import Metrics
-from zooassist_serving.http.request_log import HEADER, begin, log_request, request_id
+from zooassist_serving.http.request_log import HEADER, RequestLog, begin, request_id
 
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
-# What Flask leaves in the environment for this layer: the route's pattern, and whether the answer
-# is made while it is sent.
+# What is left in the environment for this layer: the pattern of the path, since as labels of a
+# metric paths themselves would be endless, and whether the answer is made while it is sent.
 ROUTE: Final = "zooassist.route"
 STREAMED: Final = "zooassist.streamed"
 _PREDICT: Final = re.compile(r"/v1/models/([^/]+)/predict")
@@ -57,8 +57,11 @@ class Gate:
         Flask's `wsgi_app`.
     """
 
-    def __init__(self, app: Wsgi, plane: DataPlane, metrics: Metrics, drain: Drain) -> None:
+    def __init__(
+        self, app: Wsgi, plane: DataPlane, metrics: Metrics, drain: Drain, log: RequestLog
+    ) -> None:
         self._app, self._plane, self._metrics, self._drain = app, plane, metrics, drain
+        self._log = log
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -79,9 +82,9 @@ class Gate:
         def end() -> None:
             seconds = time.perf_counter() - begun
             self._metrics.in_hand.dec()
-            route = environ.get(ROUTE, "none")
-            self._metrics.answered(environ["REQUEST_METHOD"], route, status, seconds)
-            log_request(environ["REQUEST_METHOD"], environ["PATH_INFO"], status, seconds)
+            method = environ["REQUEST_METHOD"]
+            self._metrics.answered(method, environ.get(ROUTE, "none"), status, seconds)
+            self._log.answered(method, environ["PATH_INFO"], status, seconds)
             begin(None)
 
         refusal = self._refusal(environ)

@@ -13,6 +13,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
     multiprocess,
+    values,
 )
 
 from zooassist_serving.drift import DriftWatch
@@ -156,3 +157,5 @@ def share_between_processes(folder: Path) -> None:
     """Let this process and those it starts add up their metrics; before `Metrics` are made."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ[SHARED_FOLDER] = str(folder)
+    # prometheus_client looks at the environment when it is imported, which was before.
+    values.ValueClass = values.get_value_class()

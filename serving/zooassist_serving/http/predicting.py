@@ -43,6 +43,8 @@ def prediction_routes(context: Context) -> Blueprint:
 
 
 def _wants_embedding(request: Request) -> bool:
+    if not request.environ.get("QUERY_STRING"):
+        return False
     given = request.args.get("embedding", "false")
     if given not in ("true", "false"):
         raise Problem(
