@@ -50,7 +50,7 @@ from serving_bench.servers import (
 IMAGES = 64
 CLIENTS = 16
 # Milliseconds of a model -> least share of the raw rate.
-MODELS = {"5ms": (5.0, 0.9), "0.5ms": (0.5, 0.6)}
+MODELS = {"five-ms": (5.0, 0.9), "half-ms": (0.5, 0.6)}
 OVERHEAD_GOAL = 0.5
 LITSERVE_GOAL, LABEL_STUDIO_GOAL = 1.2, 3.0
 OVERLOAD = 3.0
@@ -204,7 +204,7 @@ def overload(bench: Bench) -> dict[str, Figure]:
 
     The bound on the wait is the operator's (`--max-wait`): here twice what a lone client sees.
     """
-    name, model = "5ms", bench.models["5ms"]
+    name, model = "five-ms", bench.models["five-ms"]
     with ours([model], bench.cores, "--log-level", "warning") as server:
         alone = bench.load(
             server, name, as_bytes, kind="closed", connections=1, seconds=bench.seconds
@@ -243,10 +243,10 @@ def overload(bench: Bench) -> dict[str, Figure]:
 
 def swap(bench: Bench) -> dict[str, Figure]:
     """Another version becomes active four times a second while clients ask."""
-    other = model_of(0.5, "0.5ms", bench.work / "other", seed=1)
+    other = model_of(0.5, "half-ms", bench.work / "other", seed=1)
     port = free_port()
     command = [sys.executable, str(HERE / "swapping.py"), str(port), "0.25"]
-    command += [str(bench.models["0.5ms"]), str(other.path)]
+    command += [str(bench.models["half-ms"]), str(other.path)]
     with running(
         "swapping",
         pinned(bench.cores.server, command),
@@ -256,7 +256,7 @@ def swap(bench: Bench) -> dict[str, Figure]:
     ) as server:
         found = bench.load(
             server,
-            "0.5ms",
+            "half-ms",
             as_bytes,
             kind="closed",
             connections=CLIENTS,
@@ -274,7 +274,7 @@ def swap(bench: Bench) -> dict[str, Figure]:
 def end(bench: Bench) -> dict[str, Figure]:
     """End the server, and kill a worker, while clients ask."""
     figures: dict[str, Figure] = {}
-    name, model = "5ms", bench.models["5ms"]
+    name, model = "five-ms", bench.models["five-ms"]
     with (
         ours([model], bench.cores, "--log-level", "warning") as server,
         tempfile.TemporaryDirectory(dir=bench.work) as folder,

@@ -38,7 +38,8 @@ def checked_concentrations(alphas: ArrayLike) -> Floats:
     values = np.asarray(alphas, dtype=np.float64)
     if values.ndim != 3:
         raise BadInput(f"expected (images, samples, answers), got shape {values.shape}")
-    if not (np.isfinite(values).all() and (values > 0).all()):
+    # Two reductions; what is not a number fails both comparisons.
+    if values.size and not (values.min() > 0 and values.max() < np.inf):
         raise BadInput("expected positive, finite concentrations; the model's output is broken")
     return values
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, request
 from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.http.auth import require_token
 from zooassist_serving.http.context import Context
+from zooassist_serving.http.express import Express
 from zooassist_serving.http.gate import ROUTE, Drain, Gate
 from zooassist_serving.http.job_routes import job_routes
 from zooassist_serving.http.media import MediaFetcher
@@ -89,6 +90,10 @@ def create_app(
     for door in (*DOORS, *doors):
         app.register_blueprint(door(context))
     app.wsgi_app = Gate(  # type: ignore[method-assign]
-        app.wsgi_app, plane, context.metrics, context.drain, log or RequestLog()
+        app.wsgi_app,
+        Express(plane, context.metrics, token, max_body),
+        context.metrics,
+        context.drain,
+        log or RequestLog(),
     )
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -81,6 +82,9 @@ def worker_app(worker: Worker) -> Flask:
         observer=metrics,
     )
     plane.warm_up()
+    # What was loaded stays for good: the collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
     drain = Drain()
     jobs = None
     if worker.ledger is not None:
