@@ -41,9 +41,6 @@ EXAMPLE_ORIGIN = "https://panoptes-uploads.zooniverse.org"
 QUEUE = 128
 # Beside those that wait for a model: threads for large requests, for `/ready` and for refusals.
 SPARE_THREADS = 64
-# Seconds that a thread may hold the interpreter while others wait for it: the thread that has the
-# graph's answer should not wait for five milliseconds of somebody's decoding.
-SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,6 @@ def worker_app(worker: Worker) -> Flask:
     """Load and warm the models, and make the application around them."""
     if worker.log is not None:
         log_as_json(worker.log)
-    sys.setswitchinterval(SWITCH_SECONDS)
     folders, spoilt = _sound(worker.models)
     watch = DriftWatch()
     for folder in folders:
