@@ -97,11 +97,10 @@ PEERS = .venv-peers
 
 $(PEERS)/.installed:
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet gunicorn label-studio-ml litserve onnxruntime pillow \
-		python-multipart simplejpeg
+	$(PEERS)/bin/python -m pip install --quiet flask gunicorn litserve onnxruntime pillow simplejpeg
 	touch $@
 
-peers: $(PEERS)/.installed  ## LitServe and Label Studio's ML backend, to compare serving with
+peers: $(PEERS)/.installed  ## LitServe and a Label Studio ML backend, to compare serving with
 
 bench-serving: $(VENV)/.installed peers  ## the endpoint beside its graph and its peers (about 15 minutes)
 	$(BIN)/python benchmarks/serving.py --data $(DATA)/galaxies

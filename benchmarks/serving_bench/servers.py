@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 HOST = "127.0.0.1"
+JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -183,15 +183,9 @@ def as_bytes(path: str, image: bytes) -> bytes:
     return post(path, image, "image/jpeg")
 
 
-def as_form(path: str, image: bytes) -> bytes:
-    """Ask LitServe: the image as a form's file."""
-    mark = uuid.uuid4().hex
-    begin = (
-        f'--{mark}\r\nContent-Disposition: form-data; name="content"; filename="a.jpg"\r\n'
-        "Content-Type: image/jpeg\r\n\r\n"
-    )
-    body = begin.encode() + image + f"\r\n--{mark}--\r\n".encode()
-    return post(path, body, f"multipart/form-data; boundary={mark}")
+def as_base64(path: str, image: bytes) -> bytes:
+    """Ask LitServe: JSON with the image as base64."""
+    return post(path, json.dumps({"image": base64.b64encode(image).decode()}).encode(), JSON)
 
 
 def as_task(path: str, image: bytes) -> bytes:
@@ -203,4 +197,4 @@ def as_task(path: str, image: bytes) -> bytes:
         '<Choices name="choice" toName="image"><Choice value="0"/></Choices></View>'
     )
     body = {"tasks": [task], "project": "1.1", "label_config": config, "params": {}}
-    return post(path, json.dumps(body).encode(), "application/json")
+    return post(path, json.dumps(body).encode(), JSON)

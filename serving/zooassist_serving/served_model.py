@@ -41,7 +41,7 @@ from zooassist_serving.proposer import propose_answers
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_serving.trial import run_once
 from zooassist_serving.value_summary import ValueSummary, sound_values, summarise_values
-from zooassist_serving.vote_summary import VoteSummary, summarise
+from zooassist_serving.vote_summary import VoteSummariser, VoteSummary
 
 BATCH_SIZE = 32
 SCALING = VolumeScaling()
@@ -101,6 +101,9 @@ class ServedModel:
         self.folder, self.runtime = folder, runtime
         self._settings = settings
         self._observer: Observer = observer or Nobody()
+        schema = folder.card.label_schema
+        self._summariser = None if schema is None else VoteSummariser(schema)
+        self._is_calibrated = bool(folder.card.calibration)
         self._batcher: Batcher[_Look, _Raw, Prediction] = Batcher(
             self._run_graph, self._predictions, settings.limits, self
         )
@@ -192,8 +195,9 @@ class ServedModel:
 
     def summarise(self, raw: NDArray[np.float32]) -> VoteSummary | ValueSummary:
         """Say what `Answers.raw` means for the model's questions or targets."""
-        said = self.card.answers
-        return summarise_values(raw, said) if isinstance(said, Targets) else summarise(raw, said)
+        if self._summariser is not None:
+            return self._summariser(raw)
+        return summarise_values(raw, Targets(self.card.targets))
 
     def propose(
         self, items: Iterable[Item], workflow: Workflow, match: LabelMatch
@@ -344,13 +348,13 @@ class ServedModel:
         else:
             outputs = self.runtime.run(np.stack(stack)) if stack else {}
         self._observer.stage(card.name, "graph", time.perf_counter() - begun)
-        if card.targets:
+        if self._summariser is None:
             values = outputs.get(MAIN_OUTPUT[card.kind], np.zeros((0, 1, 1, 2), dtype=np.float32))
             return _Raw(values, outputs.get("embedding"), sound_values(values))
         alphas = outputs.get("concentrations", np.zeros((0, 1, 1), dtype=np.float32))
         # Comparing with infinity, too, finds what is not a number: nothing compares with that.
         sound = np.asarray(((alphas > 0) & (alphas < np.inf)).all((1, 2)))
-        if card.calibration and sound.any():
+        if self._is_calibrated and sound.any():
             alphas = alphas.copy()
             alphas[sound] = calibrate(alphas[sound], card.schema_of_votes, card.calibration)
         return _Raw(alphas, outputs.get("embedding"), sound)
@@ -358,24 +362,25 @@ class ServedModel:
     def _predictions(self, raw: _Raw, looks: Sequence[_Look]) -> list[Prediction]:
         """Make the prediction of each look of a run."""
         begun = time.perf_counter()
-        values = raw.values if raw.sound.all() else raw.values[raw.sound]
+        sound = raw.sound.tolist()
+        values = raw.values if all(sound) else raw.values[raw.sound]
         summary = self.summarise(values) if len(values) else None
-        place = np.cumsum(raw.sound) - 1
         made: list[Prediction] = []
+        place = 0
         for row, look in enumerate(looks):
-            if summary is None or not raw.sound[row]:
+            if summary is None or not sound[row]:
                 made.append(self._named(look)(error=NOT_FINITE))
                 continue
-            i = int(place[row])
             made.append(
                 self._named(look)(
-                    **summary.of(i),
-                    lower90=summary.lower90[i],
-                    upper90=summary.upper90[i],
-                    uncertainty=float(summary.uncertainty[i]),
+                    **summary.of(place),
+                    lower90=summary.lower90[place],
+                    upper90=summary.upper90[place],
+                    uncertainty=float(summary.uncertainty[place]),
                     embedding=None if raw.embeddings is None else raw.embeddings[row],
                 )
             )
+            place += 1
         self._observer.stage(self.card.name, "summarise", time.perf_counter() - begun)
         return made
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, request
 from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.http.auth import require_token
 from zooassist_serving.http.context import Context
+from zooassist_serving.http.express import Express
 from zooassist_serving.http.gate import ROUTE, Drain, Gate
 from zooassist_serving.http.job_routes import job_routes
 from zooassist_serving.http.media import MediaFetcher
@@ -18,6 +19,7 @@ from zooassist_serving.http.operating import operating_routes
 from zooassist_serving.http.predicting import prediction_routes
 from zooassist_serving.http.problems import register_problems
 from zooassist_serving.http.proposing import proposal_routes
+from zooassist_serving.http.request_log import RequestLog
 from zooassist_serving.http.writing import compress
 from zooassist_serving.jobs.worker import Jobs
 
@@ -38,6 +40,7 @@ def create_app(
     metrics: Metrics | None = None,
     drain: Drain | None = None,
     jobs: Jobs | None = None,
+    log: RequestLog | None = None,
     doors: Sequence[Door] = (),
 ) -> Flask:
     """Make the application.
@@ -59,6 +62,8 @@ def create_app(
         Says when the server is on its way out.
     jobs : Jobs, optional
         Without them ``/v1/jobs`` says how to get some.
+    log : RequestLog, optional
+        Where requests are written down; `logging` by default.
     doors : sequence of callable
         Further groups of routes.
     """
@@ -76,18 +81,19 @@ def create_app(
     if token is not None:
         require_token(app, token)
 
-    @app.before_request
-    def _name_route() -> None:
+    @app.after_request
+    def _finish(response: Response) -> Response:
         if request.url_rule is not None:
             request.environ[ROUTE] = request.url_rule.rule
-
-    @app.after_request
-    def _compress(response: Response) -> Response:
         return compress(request, response)
 
     for door in (*DOORS, *doors):
         app.register_blueprint(door(context))
     app.wsgi_app = Gate(  # type: ignore[method-assign]
-        app.wsgi_app, plane, context.metrics, context.drain
+        app.wsgi_app,
+        Express(plane, context.metrics, token, max_body),
+        context.metrics,
+        context.drain,
+        log or RequestLog(),
     )
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import IO, Annotated, Any, TypeVar
 
 import orjson
 from flask import Request
@@ -100,7 +100,7 @@ def items_of(request: Request, fetcher: MediaFetcher) -> list[Item]:
     )
 
 
-def whole_body(request: Request, limit: int | None = None) -> bytes:
+def whole_body(request: Request) -> bytes:
     """Read a body that is all there.
 
     Raises
@@ -108,20 +108,37 @@ def whole_body(request: Request, limit: int | None = None) -> bytes:
     Problem
         400 when it ends before the announced length, 413 when it is longer than allowed.
     """
-    most = min(limit or 2**62, request.max_content_length or 2**62)
-    length = request.content_length
-    if length is not None and length > most:
-        raise RequestEntityTooLarge
+    most = request.max_content_length or 2**62
+    given = request.environ.get("CONTENT_LENGTH") or ""
+    if given.isascii() and given.isdecimal():
+        length = int(given)
+        if length > most:
+            raise RequestEntityTooLarge
+        return _exactly(request.environ["wsgi.input"], length)
     try:
         data = request.get_data(cache=False)
     except (ClientDisconnected, OSError) as error:
-        raise _ended_early(length) from error
-    if length is not None and len(data) < length:
-        raise _ended_early(length)
+        raise _ended_early(None) from error
     # A body that comes in chunks announces no length; it is cut at the limit.
-    if len(data) > most or (length is None and len(data) == request.max_content_length):
+    if len(data) >= most:
         raise RequestEntityTooLarge
     return data
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    """Read a body of known length, past the layers that werkzeug would put around it."""
+    parts: list[bytes] = []
+    missing = length
+    while missing > 0:
+        try:
+            part = stream.read(missing)
+        except OSError as error:
+            raise _ended_early(length) from error
+        if not part:
+            raise _ended_early(length)
+        parts.append(part)
+        missing -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _ended_early(length: int | None) -> Problem:

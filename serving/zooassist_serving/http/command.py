@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import secrets
@@ -37,7 +38,7 @@ from zooassist_serving.http.repository_models import (
     find_released,
     open_releases,
 )
-from zooassist_serving.http.request_log import log_as_json
+from zooassist_serving.http.request_log import RequestLog, log_as_json
 from zooassist_serving.jobs.store import JobStore
 from zooassist_serving.jobs.worker import Jobs
 from zooassist_serving.model_folder import ModelFolder, load_model_folder
@@ -50,9 +51,6 @@ EXAMPLE_ORIGIN = "https://panoptes-uploads.zooniverse.org"
 QUEUE = 128
 # Beside those that wait for a model: threads for large requests, for `/ready` and for refusals.
 SPARE_THREADS = 64
-# Seconds that a thread may hold the interpreter while others wait for it: the thread that has the
-# graph's answer should not wait for five milliseconds of somebody's decoding.
-SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,6 @@ def worker_app(worker: Worker) -> Flask:
     """Load and warm the models, and make the application around them."""
     if worker.log is not None:
         log_as_json(worker.log)
-    sys.setswitchinterval(SWITCH_SECONDS)
     folders, spoilt = _sound(worker.models) if worker.repository is None else ([], [])
     watch = DriftWatch()
     for folder in folders:
@@ -106,6 +103,9 @@ def worker_app(worker: Worker) -> Flask:
     else:
         plane = make(DataPlane, True)
         plane.warm_up()
+    # What was loaded stays for good: the collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
     drain = Drain()
     jobs = None
     if worker.ledger is not None:
@@ -125,11 +125,18 @@ def worker_app(worker: Worker) -> Flask:
         drain=drain,
         jobs=jobs,
         doors=doors,
+        log=_request_log(worker.log),
     )
     app.extensions["zooassist"] = drain
     app.extensions["zooassist-opened"] = opened
     app.extensions["zooassist-wake"] = wake
     return app
+
+
+def _request_log(level: str | None) -> RequestLog | None:
+    if level is None:
+        return None
+    return RequestLog(sys.stderr.buffer, failures_only=level not in ("debug", "info"))
 
 
 def _sound(models: Sequence[str]) -> tuple[list[ModelFolder], list[SkippedModel]]:

@@ -1,36 +1,29 @@
 """Who comes in at all, and what is written down of each who did? The WSGI layer around Flask.
 
-Here and not in Flask, since a request that is refused must cost next to nothing: a full queue is
-seen before its body is read. While the server drains, every answer asks the client to close its
-connection and to go elsewhere.
+While the server drains, every answer asks the client to close its connection and to go elsewhere.
 """
 
 from __future__ import annotations
 
-import math
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-import orjson
-
-from zooassist_serving.batcher import Overloaded
-from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.http.caesar.secret import without_secret
+from zooassist_serving.http.express import ROUTE as EXPRESS_ROUTE
+from zooassist_serving.http.express import Express
 from zooassist_serving.http.metrics import Metrics
-from zooassist_serving.http.request_log import HEADER, begin, log_request, request_id
+from zooassist_serving.http.request_log import HEADER, RequestLog, begin, request_id
+from zooassist_serving.http.writing import STREAMED
 
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
-# What Flask leaves in the environment for this layer: the route's pattern, and whether the answer
-# is made while it is sent.
+# What Flask leaves in the environment for this layer: the pattern of the path, since as labels of a
+# metric paths themselves would be endless.
 ROUTE: Final = "zooassist.route"
-STREAMED: Final = "zooassist.streamed"
-_PREDICT: Final = re.compile(r"/v1/models/([^/]+)/predict")
 
 
 class Drain:
@@ -58,8 +51,11 @@ class Gate:
         Flask's `wsgi_app`.
     """
 
-    def __init__(self, app: Wsgi, plane: DataPlane, metrics: Metrics, drain: Drain) -> None:
-        self._app, self._plane, self._metrics, self._drain = app, plane, metrics, drain
+    def __init__(
+        self, app: Wsgi, express: Express, metrics: Metrics, drain: Drain, log: RequestLog
+    ) -> None:
+        self._app, self._express = app, express
+        self._metrics, self._drain, self._log = metrics, drain, log
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -80,18 +76,19 @@ class Gate:
         def end() -> None:
             seconds = time.perf_counter() - begun
             self._metrics.in_hand.dec()
-            route = environ.get(ROUTE, "none")
-            self._metrics.answered(environ["REQUEST_METHOD"], route, status, seconds)
+            method = environ["REQUEST_METHOD"]
+            self._metrics.answered(method, environ.get(ROUTE, "none"), status, seconds)
             path = without_secret(environ["PATH_INFO"])
-            log_request(environ["REQUEST_METHOD"], path, status, seconds)
+            self._log.answered(method, path, status, seconds)
             begin(None)
 
-        refusal = self._refusal(environ)
-        if refusal is not None:
-            start(*refusal[0])
-            end()
-            return [refusal[1]]
         try:
+            ready = self._express.answer(environ)
+            if ready is not None:
+                environ[ROUTE] = EXPRESS_ROUTE
+                start(ready.line, ready.all_headers())
+                end()
+                return [ready.content]
             body = self._app(environ, start)
         except BaseException:
             end()
@@ -107,41 +104,6 @@ class Gate:
                 close()
             end()
         return [whole]
-
-    def _refusal(
-        self, environ: dict[str, Any]
-    ) -> tuple[tuple[str, list[tuple[str, str]]], bytes] | None:
-        """Return the answer to who comes while a model's queue is full."""
-        if environ["REQUEST_METHOD"] != "POST":
-            return None
-        found = _PREDICT.fullmatch(environ["PATH_INFO"])
-        if found is None or found[1] not in self._plane.names:
-            return None
-        try:
-            self._plane.at(found[1]).check_room()
-        except Overloaded as error:
-            self._metrics.refused.labels(found[1]).inc()
-            environ[ROUTE] = "/v1/models/<name>/predict"
-            status = HTTPStatus.TOO_MANY_REQUESTS
-            problem = {
-                "type": "about:blank",
-                "title": status.phrase,
-                "status": status.value,
-                "detail": str(error),
-            }
-            content = orjson.dumps(problem) + b"\n"
-            headers = [
-                ("Content-Type", "application/problem+json"),
-                ("Content-Length", str(len(content))),
-                ("Retry-After", retry_after(error.retry_after)),
-            ]
-            return (f"{status.value} {status.phrase}", headers), content
-        return None
-
-
-def retry_after(seconds: float) -> str:
-    """Write the header, which knows whole seconds only."""
-    return str(max(1, math.ceil(seconds)))
 
 
 class _Watched:

@@ -13,7 +13,7 @@ from zooassist_serving.http.bodies import FORM, JSON, items_of
 from zooassist_serving.http.context import Context, deadline_of
 from zooassist_serving.http.drawing import DRAWN, draw_png, mask_rows, volume_rows, wants_png
 from zooassist_serving.http.problems import Problem
-from zooassist_serving.http.writing import json_response, stream_lines, wants_lines
+from zooassist_serving.http.writing import envelope, stream_lines, wants_lines
 from zooassist_serving.predictions import json_of
 from zooassist_serving.served_model import ServedModel
 
@@ -43,6 +43,8 @@ def prediction_routes(context: Context) -> Blueprint:
 
 
 def _wants_embedding(request: Request) -> bool:
+    if not request.environ.get("QUERY_STRING"):
+        return False
     given = request.args.get("embedding", "false")
     if given not in ("true", "false"):
         raise Problem(
@@ -100,4 +102,4 @@ def _answer(model: ServedModel, rows: list[Row]) -> Response:
     card = model.card
     if wants_lines(request):
         return stream_lines(request, rows, card.version)
-    return json_response({"model": card.name, "model_version": card.version, "predictions": rows})
+    return Response(envelope(card.name, card.version, rows), content_type=JSON)

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from http import HTTPStatus
+from typing import Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -15,6 +16,8 @@ from zooassist_serving.batcher import Overloaded, TooLate
 from zooassist_serving.runtime import Unloadable
 
 logger = logging.getLogger(__name__)
+
+PROBLEM: Final = "application/problem+json"
 
 
 class Problem(Exception):
@@ -35,14 +38,16 @@ class Problem(Exception):
 
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Return a problem document (https://www.rfc-editor.org/rfc/rfc9457)."""
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return Response(
-        json.dumps(body, ensure_ascii=False) + "\n",
-        status=status,
-        headers=headers,
-        content_type="application/problem+json",
+        problem_document(status, detail), status=status, headers=headers, content_type=PROBLEM
     )
+
+
+def problem_document(status: int, detail: str) -> bytes:
+    """Return its bytes."""
+    phrase = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": phrase, "status": int(status), "detail": detail}
+    return (json.dumps(body, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def _in_words(status: int, error: HTTPException) -> str:

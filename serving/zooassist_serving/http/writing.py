@@ -10,24 +10,35 @@ from typing import Any, Final
 import orjson
 from flask import Request, Response
 
-from zooassist_serving.http.gate import STREAMED
-
+JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 # Shorter answers fit in one packet as they are.
 WORTH_COMPRESSING: Final = 1400
 LEVEL: Final = 1
-COMPRESSIBLE: Final = ("application/json", "application/problem+json", "text/plain")
+STREAMED: Final = "zooassist.streamed"
+"""In the environment of a request whose answer is made while it is sent."""
+COMPRESSIBLE: Final = (JSON, "application/problem+json", "text/plain")
 
 
 def json_response(content: object, status: int = 200) -> Response:
     """Answer with JSON."""
-    return Response(orjson.dumps(content), status=status, content_type="application/json")
+    return Response(orjson.dumps(content), status=status, content_type=JSON)
+
+
+def envelope(model: str, version: str, rows: list[dict[str, Any]]) -> bytes:
+    """Return the JSON of some predictions."""
+    return orjson.dumps({"model": model, "model_version": version, "predictions": rows})
+
+
+def packed(data: bytes) -> bytes | None:
+    """Compress with gzip; None where it does not pay."""
+    return None if len(data) < WORTH_COMPRESSING else gzip.compress(data, LEVEL, mtime=0)
 
 
 def tagged_json(request: Request, content: object) -> Response:
     """Answer with JSON and its ETag, or 304 to who has it already."""
     data = orjson.dumps(content)
-    response = Response(data, content_type="application/json")
+    response = Response(data, content_type=JSON)
     response.set_etag(hashlib.sha256(data).hexdigest()[:32])
     response.cache_control.no_cache = True
     response.make_conditional(request)
@@ -36,7 +47,9 @@ def tagged_json(request: Request, content: object) -> Response:
 
 def wants_lines(request: Request) -> bool:
     """Whether the client asks for one JSON object a line."""
-    best = request.accept_mimetypes.best_match(["application/json", NDJSON])
+    if "ndjson" not in request.headers.get("Accept", ""):
+        return False  # of nearly all, without parsing the header
+    best = request.accept_mimetypes.best_match([JSON, NDJSON])
     return best == NDJSON
 
 
@@ -64,10 +77,10 @@ def compress(request: Request, response: Response) -> Response:
         or not request.accept_encodings["gzip"]
     ):
         return response
-    data = response.get_data()
-    if len(data) < WORTH_COMPRESSING:
+    data = packed(response.get_data())
+    if data is None:
         return response
-    response.set_data(gzip.compress(data, LEVEL, mtime=0))
+    response.set_data(data)
     response.headers["Content-Encoding"] = "gzip"
     response.vary.add("Accept-Encoding")
     etag, _ = response.get_etag()

@@ -143,6 +143,8 @@ class ModelPool:
                 self._let_go(key)
 
     def _let_go(self, key: Key) -> None:
-        # The session ends with its last holder; a run that still has it is answered.
-        size = self._loaded.pop(key).size
+        entry = self._loaded.pop(key)
+        # At once, not when the collector comes by. A run that still has the session is answered.
+        entry.model.runtime.unload()
+        size = entry.size
         logger.info("model %s %s leaves memory: %d bytes", key.name, key.version, size)

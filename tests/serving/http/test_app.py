@@ -120,7 +120,11 @@ def test_an_error_of_ours_is_a_problem_without_traceback(
 ):
     plane = DataPlane([tiny_folder], threads=1)
     monkeypatch.setattr(plane.at("tiny"), "predict_one", lambda *_: 1 / 0)
-    response = create_app(plane, token=None).test_client().post(PREDICT, data=png("red"))
+    response = (
+        create_app(plane, token=None)
+        .test_client()
+        .post(f"{PREDICT}?embedding=false", data=png("red"))
+    )
     check_problem(response, 500, "its log says how")
     assert "division" not in response.get_data(as_text=True)
     assert "ZeroDivisionError" in caplog.text

@@ -13,7 +13,8 @@ import pytest
 from zooassist_serving.batcher import Limits
 from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.http.app import create_app
-from zooassist_serving.http.gate import Drain, retry_after
+from zooassist_serving.http.express import retry_after
+from zooassist_serving.http.gate import Drain
 from zooassist_serving.http.metrics import Metrics
 from zooassist_serving.http.request_log import JsonLines, begin
 
