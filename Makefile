@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus bench-nuclei bench-hippocampus bench-volume-graph train-nuclei train-galaxy-zoo clean
+.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus bench-nuclei bench-hippocampus bench-volume-graph bench-serving peers train-nuclei train-galaxy-zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -91,6 +91,19 @@ bench-transfer: $(VENV)/.installed  ## pre-trained against from scratch, few lab
 
 bench-exports: $(VENV)/.installed oracle  ## reading exports, beside panoptes_aggregation
 	$(BIN)/python benchmarks/exports.py --data $(DATA)/exports --oracle $(ORACLE)
+
+# What serving is compared with: an environment of its own, without our code.
+PEERS = .venv-peers
+
+$(PEERS)/.installed:
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet flask gunicorn litserve onnxruntime pillow simplejpeg
+	touch $@
+
+peers: $(PEERS)/.installed  ## LitServe and a Label Studio ML backend, to compare serving with
+
+bench-serving: $(VENV)/.installed peers  ## the endpoint beside its graph and its peers (about 15 minutes)
+	$(BIN)/python benchmarks/serving.py --data $(DATA)/galaxies
 
 bench-nuclei: $(VENV)/.installed  ## masks of nuclei, beside a MONAI network (about an hour)
 	$(BIN)/python benchmarks/nuclei.py --data $(DATA)

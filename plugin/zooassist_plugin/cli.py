@@ -43,6 +43,9 @@ DOORS: dict[str, Door] = {
     "model": Door("zooassist_serving.model_command:model", "Inspect and verify model folders."),
     "predict": Door("zooassist_serving.predict_command:predict", "Predict images into a table."),
     "serve": Door("zooassist_serving.http.command:serve", "Serve models over HTTP."),
+    "drift": Door(
+        "zooassist_serving.drift_command:drift", "Write down what a model says of its own images."
+    ),
 }
 
 ROOMS = (

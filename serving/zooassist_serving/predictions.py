@@ -158,8 +158,16 @@ def row_of(
     return row
 
 
-def json_of(prediction: Prediction, said: LabelSchema | Targets) -> dict[str, Any]:
-    """Return a prediction as the JSON object that the HTTP endpoint answers with."""
+def json_of(
+    prediction: Prediction, said: LabelSchema | Targets, *, embedding: bool = False
+) -> dict[str, Any]:
+    """Return a prediction as the JSON object that the HTTP endpoint answers with.
+
+    Parameters
+    ----------
+    embedding : bool
+        Whether the model's features join it, where it has any.
+    """
     answer: dict[str, Any] = {
         "image": prediction.image,
         "subject_id": prediction.subject_id,
@@ -170,29 +178,42 @@ def json_of(prediction: Prediction, said: LabelSchema | Targets) -> dict[str, An
     }
     if prediction.error is not None:
         return answer
-    row = row_of(prediction, said)
     answer["uncertainty"] = prediction.uncertainty
+    if embedding and prediction.embedding is not None:
+        answer["embedding"] = prediction.embedding.tolist()
     if isinstance(said, Targets):
+        row = row_of(prediction, said)
         answer["values"] = {
             target.name: {part: row[f"{target.name}_{part}"] for part in VALUE_PARTS}
             | {"unit": target.unit}
             for target in said.targets
         }
     else:
-        answer["questions"] = {
-            question.name: {
-                "asked": row[f"{question.name}_asked"],
-                "answers": [
-                    {
-                        "label": each.label,
-                        "column": each.column,
-                        "fraction": row[f"{each.column}_fraction"],
-                        "lower90": row[f"{each.column}_lower90"],
-                        "upper90": row[f"{each.column}_upper90"],
-                    }
-                    for each in question.answers
-                ],
-            }
-            for question in said.questions
-        }
+        answer["questions"] = _questions(prediction, said)
     return answer
+
+
+def _questions(prediction: Prediction, schema: LabelSchema) -> dict[str, Any]:
+    """Return the questions' part of the JSON; over HTTP every tenth of a millisecond counts."""
+    of_columns = (prediction.fractions, prediction.lower90, prediction.upper90)
+    numbers = zip(*(_listed(each) for each in of_columns), strict=True)
+    questions: dict[str, Any] = {}
+    for question, asked in zip(schema.questions, _listed(prediction.asked), strict=True):
+        answers = []
+        for each in question.answers:
+            fraction, lower90, upper90 = next(numbers)
+            answers.append(
+                {
+                    "label": each.label,
+                    "column": each.column,
+                    "fraction": fraction,
+                    "lower90": lower90,
+                    "upper90": upper90,
+                }
+            )
+        questions[question.name] = {"asked": asked, "answers": answers}
+    return questions
+
+
+def _listed(values: Floats | None) -> list[float]:
+    return [] if values is None else values.tolist()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,19 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from zooassist_plugin.errors import BadInput
+from zooassist_serving.bound_graph import BoundGraph
+from zooassist_serving.devices import Device
+from zooassist_serving.onnx_proto import read_onnx
 
-# Device -> onnxruntime providers, best first.
-PROVIDERS: dict[str, tuple[str, ...]] = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-}
+logger = logging.getLogger(__name__)
+
+
+class Unloadable(BadInput):
+    """A graph that was verified once cannot be loaded now; no fault of who asks for an answer."""
+
+
+HALF_TOLERANCE = 0.01
+"""Largest change of an answer by float16, as a share of the largest answer of that output."""
 
 
 def usable_cores() -> int:
@@ -41,39 +50,49 @@ class OnnxRuntime:
     model_path : Path
         The graph, all weights inside.
     threads : int, optional
-        Threads inside one operator; all usable cores by default.
-    device : str
-        A key of `PROVIDERS`.
+        Threads inside one operator; all usable cores by default. On a GPU it is one, since the
+        host then only starts kernels.
+    device : str or Device
+        A key of `devices.PROVIDERS`, or with its options.
     sha256 : str, optional
         Expected digest of the file, checked on the very bytes that are run.
+    on_load : callable, optional
+        Told the seconds that every making of a session took.
     """
 
     def __init__(
         self,
         model_path: Path,
         threads: int | None = None,
-        device: str = "cpu",
+        device: str | Device = "cpu",
         sha256: str | None = None,
+        on_load: Callable[[float], None] | None = None,
     ) -> None:
-        if device not in PROVIDERS:
-            raise BadInput(f"device: expected one of {', '.join(PROVIDERS)}, got {device!r}")
+        self._device = Device(device) if isinstance(device, str) else device
         if threads is not None and threads < 1:
             raise BadInput(f"threads: expected 1 or more, got {threads}")
-        self._path, self._device, self._sha256 = model_path, device, sha256
-        self._threads = threads or usable_cores()
+        self._path, self._sha256, self._on_load = model_path, sha256, on_load
+        self._threads = 1 if self._device.is_gpu else threads or usable_cores()
         self._lock = threading.Lock()
         # A GPU gains nothing from two batches at once, and pays with their memory.
         self._turn: AbstractContextManager[object] = (
-            nullcontext() if device == "cpu" else threading.Lock()
+            threading.Lock() if self._device.is_gpu else nullcontext()
         )
         self._session: onnxruntime.InferenceSession | None = None
-        self._inherited: list[onnxruntime.InferenceSession | None] = []
+        self._bound: BoundGraph | None = None
+        self._names: list[str] = []
+        self._inherited: list[object] = []
         self._process = 0
 
     @property
     def is_loaded(self) -> bool:
         """Whether this process holds a session."""
         return self._session is not None and self._process == os.getpid()
+
+    @property
+    def threads(self) -> int:
+        """Threads inside one operator."""
+        return self._threads
 
     def run(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Run one batch.
@@ -97,6 +116,10 @@ class OnnxRuntime:
                 "expected a uint8 array (batch, height, width, 3), "
                 f"got {images.dtype} {images.shape}"
             )
+        self.session()
+        if self._bound is not None:
+            with self._turn:
+                return self._bound.run(images)
         return self.run_inputs({"image": images})
 
     def run_inputs(
@@ -115,7 +138,7 @@ class OnnxRuntime:
             When the file is not what was verified.
         """
         session = self.session()
-        names = list(outputs or (output.name for output in session.get_outputs()))
+        names = list(outputs or self._names)
         fed = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         with self._turn:
             values = session.run(names, fed)
@@ -123,26 +146,57 @@ class OnnxRuntime:
 
     def session(self) -> onnxruntime.InferenceSession:
         """Return this process's session, making it if need be."""
-        if self.is_loaded:
-            return self._session
+        session = self._session
+        if session is not None and self._process == os.getpid():
+            return session
         with self._lock:
             if not self.is_loaded:
                 # Freeing the parent's session would wait for threads that no fork inherits.
-                self._inherited.append(self._session)
-                self._session = self._load()
-                self._process = os.getpid()
-        return self._session
+                self._inherited.append((self._session, self._bound))
+                begun = time.perf_counter()
+                made = self._load()
+                self._bound = self._bind(made)
+                self._names = [output.name for output in made.get_outputs()]
+                self._session, self._process = made, os.getpid()
+                if self._on_load is not None:
+                    self._on_load(time.perf_counter() - begun)
+            return self._session
+
+    def unload(self) -> None:
+        """Let the session go, and its memory once the runs in hand have ended.
+
+        The next `run` makes it again.
+        """
+        with self._lock:
+            if self.is_loaded:
+                self._session, self._bound = None, None
 
     def _load(self) -> onnxruntime.InferenceSession:
-        content = self._path.read_bytes()
+        try:
+            content = self._path.read_bytes()
+        except OSError as error:
+            raise Unloadable(
+                f"{self._path}: cannot be read: {error.strerror}; fetch the model again"
+            ) from error
         if self._sha256 is not None and hashlib.sha256(content).hexdigest() != self._sha256:
-            raise BadInput(f"{self._path}: changed since it was verified; fetch the model again")
-        missing = set(PROVIDERS[self._device][:1]) - set(onnxruntime.get_available_providers())
-        if missing:
-            raise BadInput(
-                f"device {self._device!r}: this onnxruntime has no {missing.pop()}; "
-                'run: pip install "zooassist[gpu]"'
-            )
+            raise Unloadable(f"{self._path}: changed since it was verified; fetch the model again")
+        self._device.check_available()
+        if not self._device.half:
+            return self._make(content, half=False)
+        quick = self._make(content, half=True)
+        difference = _difference(quick, self._make(content, half=False))
+        if difference <= HALF_TOLERANCE:
+            return quick
+        logger.warning(
+            "%s: float16 changes answers by up to %.3g of their size, more than %.3g; "
+            "running in float32",
+            self._path,
+            difference,
+            HALF_TOLERANCE,
+        )
+        return self._make(content, half=False)
+
+    def _make(self, content: bytes, *, half: bool) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
@@ -151,10 +205,44 @@ class OnnxRuntime:
         # two cores without spinning `predict` was 1.8 times as fast and took a third less processor
         # time per image. One image alone takes 0.3 ms longer.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        shapes: dict[str, tuple[int | str, ...]] = {}
+        if self._device.is_gpu:
+            shapes = {tensor.name: tensor.shape for tensor in read_onnx(content).inputs}
         try:
             return onnxruntime.InferenceSession(
-                content, options, providers=list(PROVIDERS[self._device])
+                content, options, providers=self._device.providers(shapes, half=half)
             )
         except Exception as error:
             text = " ".join(str(error).split())[:300]
-            raise BadInput(f"{self._path}: onnxruntime refuses this graph: {text}") from error
+            raise Unloadable(
+                f"{self._path}: onnxruntime refuses this graph: {text}; export it again"
+            ) from error
+
+    def _bind(self, session: onnxruntime.InferenceSession) -> BoundGraph | None:
+        """Give a session on a GPU buffers that stay, where its inputs have fixed shapes."""
+        if not self._device.is_gpu or not BoundGraph.fits(session):
+            return None
+        bound = BoundGraph(session, self._device.buckets)
+        bound.prepare()
+        return bound
+
+
+def _difference(
+    one: onnxruntime.InferenceSession, other: onnxruntime.InferenceSession, seed: int = 0
+) -> float:
+    """Return the largest difference of two sessions' answers, as a share of an output's size."""
+    random = np.random.default_rng(seed)
+    inputs = {
+        spec.name: random.integers(
+            0, 256, [size if isinstance(size, int) else 2 for size in spec.shape], dtype=np.uint8
+        )
+        for spec in one.get_inputs()
+        if spec.type == "tensor(uint8)"
+    }
+    if len(inputs) < len(one.get_inputs()):
+        return float("inf")  # states of a volume: nothing to compare on
+    worst = 0.0
+    for a, b in zip(one.run(None, inputs), other.run(None, inputs), strict=True):
+        size = float(np.abs(b).max()) or 1.0
+        worst = max(worst, float(np.abs(a.astype(np.float64) - b).max()) / size)
+    return worst if np.isfinite(worst) else float("inf")

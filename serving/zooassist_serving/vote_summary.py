@@ -31,7 +31,11 @@ class VoteSummary:
     asked : array of shape (images, questions)
         Expected proportion of volunteers that reach the question.
     uncertainty : array of shape (images,)
-        See `uncertainty`.
+        How much there is to learn about each image; larger is less sure. With several samples:
+        BALD in nats, summed over the questions, each with the votes it can expect out of
+        `EXPECTED_VOTES`. With one sample BALD is zero by construction; then it is the entropy of
+        the expected fractions, as a share of its maximum, averaged over the questions with the
+        proportion asked as weight: 0 to 1. The two scales don't compare.
     """
 
     fractions: Floats
@@ -45,8 +49,109 @@ class VoteSummary:
         return {"fractions": self.fractions[image], "asked": self.asked[image]}
 
 
+class VoteSummariser:
+    """Summarises outputs under one schema; what follows from the schema alone is worked out once.
+
+    One call per quantity for all questions keeps a single image well under a millisecond.
+    """
+
+    def __init__(self, schema: LabelSchema) -> None:
+        self._schema, self._columns = schema, len(schema.columns)
+        self._slices = tuple(schema.slices.values())
+        self._starts = np.array([where.start for where in self._slices], dtype=np.intp)
+        self._sizes = np.diff([*self._starts, self._columns])
+        self._question_of = np.repeat(np.arange(len(self._sizes)), self._sizes)
+        # The second of two answers is what the first leaves, and so are its interval's ends.
+        self._second = self._starts[self._sizes == 2] + 1
+        self._wanted = np.setdiff1d(np.arange(self._columns), self._second)
+        # A question with one answer has no entropy; its maximum of 0 must not divide.
+        self._most_entropy = np.log(np.maximum(self._sizes, 2))
+        self._paths = _paths(schema)
+
+    def __call__(self, concentrations: NDArray[np.floating]) -> VoteSummary:
+        """Summarise; parameters and errors as of `summarise`."""
+        if concentrations.ndim != 3 or concentrations.shape[2] != self._columns:
+            raise BadInput(
+                f"expected concentrations (images, samples, {self._columns}), "
+                f"got {concentrations.shape}; schema and graph are not of the same model"
+            )
+        values = checked_concentrations(concentrations)
+        totals = np.add.reduceat(values, self._starts, axis=2)[..., self._question_of]
+        shares = values / totals
+        fractions: Floats = shares[:, 0] if values.shape[1] == 1 else shares.mean(1)
+        lower90, upper90 = self._interval(values, totals - values)
+        asked = self.asked(fractions)
+        return VoteSummary(
+            fractions=fractions,
+            lower90=lower90,
+            upper90=upper90,
+            asked=asked,
+            uncertainty=self._uncertainty(values, fractions, asked),
+        )
+
+    def _interval(self, alphas: Floats, rest: Floats) -> tuple[Floats, Floats]:
+        """Return both ends of every column's interval: exact for one sample, else to 1e-4."""
+        wanted, second = self._wanted, self._second
+        ends = np.empty((2, len(alphas), self._columns))
+        a, b = alphas[..., wanted], rest[..., wanted]
+        if alphas.shape[1] == 1:
+            ends[..., wanted] = marginal_interval(a, b, LEVEL)
+        else:
+            tail = (1.0 - LEVEL) / 2.0
+            by_column = [part.swapaxes(1, 2).reshape(-1, part.shape[1]) for part in (a, b)]
+            found = mixture_quantiles(by_column[0], by_column[1], (tail, 1.0 - tail))
+            ends[..., wanted] = [end.reshape(len(a), -1) for end in found]
+        ends[..., second] = 1.0 - ends[::-1, :, second - 1]
+        return ends[0], ends[1]
+
+    def asked(self, fractions: Floats) -> Floats:
+        """Return the proportion asked, see `proportion_asked`."""
+        asked = np.ones((len(fractions), len(self._sizes)))
+        for index, leading in self._paths:
+            paths = sum(asked[:, parent] * fractions[:, column] for parent, column in leading)
+            asked[:, index] = np.minimum(paths, 1.0)
+        return asked
+
+    def _uncertainty(self, values: Floats, fractions: Floats, asked: Floats) -> Floats:
+        """How much is there to learn about each image? See `VoteSummary.uncertainty`."""
+        if values.shape[1] > 1:
+            total = np.zeros(len(values))
+            for i, where in enumerate(self._slices):
+                votes = np.rint(EXPECTED_VOTES * asked[:, i]).astype(np.int64)
+                total += bald(values[:, :, where], votes)
+            return total
+        surprise = -fractions * np.log(np.where(fractions > 0, fractions, 1.0))
+        shares = np.add.reduceat(surprise, self._starts, axis=1) / self._most_entropy
+        mean: Floats = (asked * shares).sum(1) / np.maximum(asked.sum(1), 1e-12)
+        return mean
+
+
+def _paths(schema: LabelSchema) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
+    """Return the questions that not everybody is asked, those that lead to others first.
+
+    Each with the pairs of (question, column) whose answer leads to it.
+    """
+    column = {name: i for i, name in enumerate(schema.columns)}
+    parent = {name: i for i, question in enumerate(schema.questions) for name in question.columns}
+    order: list[int] = []
+
+    def visit(index: int) -> None:
+        if index not in order:
+            for name in schema.questions[index].asked_after:
+                visit(parent[name])
+            order.append(index)
+
+    for index in range(len(schema.questions)):
+        visit(index)
+    return tuple(
+        (index, tuple((parent[name], column[name]) for name in schema.questions[index].asked_after))
+        for index in order
+        if schema.questions[index].asked_after
+    )
+
+
 def summarise(concentrations: NDArray[np.floating], schema: LabelSchema) -> VoteSummary:
-    """Summarise a model's output.
+    """Summarise a model's output; who has many calls keeps a `VoteSummariser`.
 
     Parameters
     ----------
@@ -58,53 +163,7 @@ def summarise(concentrations: NDArray[np.floating], schema: LabelSchema) -> Vote
     BadInput
         When the number of columns is not the schema's.
     """
-    if concentrations.ndim != 3 or concentrations.shape[2] != len(schema.columns):
-        raise BadInput(
-            f"expected concentrations (images, samples, {len(schema.columns)}), "
-            f"got {concentrations.shape}; schema and graph are not of the same model"
-        )
-    # All questions at once: one call per quantity keeps a single image well under a millisecond.
-    values = checked_concentrations(concentrations)
-    starts, sizes = _layout(schema)
-    totals = np.repeat(np.add.reduceat(values, starts, axis=2), sizes, axis=2)
-    fractions: Floats = (values / totals).mean(1)
-    lower90, upper90 = _interval(values, totals - values, starts, sizes)
-    asked = proportion_asked(schema, fractions)
-    return VoteSummary(
-        fractions=fractions,
-        lower90=lower90,
-        upper90=upper90,
-        asked=asked,
-        uncertainty=uncertainty(values, schema, fractions, asked),
-    )
-
-
-def _interval(
-    alphas: Floats, rest: Floats, starts: NDArray[np.intp], sizes: NDArray[np.intp]
-) -> tuple[Floats, Floats]:
-    """Return both ends of every column's interval: exact for one sample, else to 1e-4.
-
-    The second of two answers is what the first leaves, and so are its ends.
-    """
-    second = starts[sizes == 2] + 1
-    wanted = np.setdiff1d(np.arange(alphas.shape[2]), second)
-    lower, upper = np.empty((2, len(alphas), alphas.shape[2]))
-    a, b = alphas[..., wanted], rest[..., wanted]
-    if alphas.shape[1] == 1:
-        lower[:, wanted], upper[:, wanted] = marginal_interval(a, b, LEVEL)
-    else:
-        tail = (1.0 - LEVEL) / 2.0
-        by_column = [part.swapaxes(1, 2).reshape(-1, part.shape[1]) for part in (a, b)]
-        ends = mixture_quantiles(by_column[0], by_column[1], (tail, 1.0 - tail))
-        lower[:, wanted], upper[:, wanted] = (end.reshape(len(a), -1) for end in ends)
-    lower[:, second], upper[:, second] = 1.0 - upper[:, second - 1], 1.0 - lower[:, second - 1]
-    return lower, upper
-
-
-def _layout(schema: LabelSchema) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each question's columns begin, and how many they are."""
-    starts = np.array([where.start for where in schema.slices.values()], dtype=np.intp)
-    return starts, np.diff([*starts, len(schema.columns)])
+    return VoteSummariser(schema)(concentrations)
 
 
 def proportion_asked(schema: LabelSchema, fractions: Floats) -> Floats:
@@ -122,51 +181,4 @@ def proportion_asked(schema: LabelSchema, fractions: Floats) -> Floats:
         1 for a root; else, summed over the answers that lead here, the parent's proportion times
         that answer's fraction, at most 1.
     """
-    column = {name: i for i, name in enumerate(schema.columns)}
-    parent = {name: i for i, q in enumerate(schema.questions) for name in q.columns}
-    asked = np.ones((len(fractions), len(schema.questions)))
-    done: set[int] = set()
-
-    def visit(index: int) -> None:
-        if index in done:
-            return
-        done.add(index)
-        leading = schema.questions[index].asked_after
-        for name in leading:
-            visit(parent[name])
-        if leading:
-            paths = sum(asked[:, parent[name]] * fractions[:, column[name]] for name in leading)
-            asked[:, index] = np.minimum(paths, 1.0)
-
-    for index in range(len(schema.questions)):
-        visit(index)
-    return asked
-
-
-def uncertainty(
-    concentrations: Floats, schema: LabelSchema, fractions: Floats, asked: Floats
-) -> Floats:
-    """How much is there to learn about each image? One number per image, larger is less sure.
-
-    With several samples: BALD in nats, summed over the questions, each with the votes it can
-    expect out of `EXPECTED_VOTES`. With one sample BALD is zero by construction; then it is the
-    entropy of the expected fractions, as a share of its maximum, averaged over the questions with
-    the proportion asked as weight: 0 to 1. The two scales don't compare.
-
-    Returns
-    -------
-    array of shape (images,)
-    """
-    if concentrations.shape[1] > 1:
-        total = np.zeros(len(concentrations))
-        for i, where in enumerate(schema.slices.values()):
-            votes = np.rint(EXPECTED_VOTES * asked[:, i]).astype(np.int64)
-            total += bald(concentrations[:, :, where], votes)
-        return total
-    starts, sizes = _layout(schema)
-    surprise = -fractions * np.log(np.where(fractions > 0, fractions, 1.0))
-    entropies = np.add.reduceat(surprise, starts, axis=1)
-    # A question with one answer has no entropy; its maximum of 0 must not divide.
-    shares = entropies / np.log(np.maximum(sizes, 2))
-    mean: Floats = (asked * shares).sum(1) / np.maximum(asked.sum(1), 1e-12)
-    return mean
+    return VoteSummariser(schema).asked(fractions)

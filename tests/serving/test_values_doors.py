@@ -10,12 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from zooassist_plugin.errors import BadInput
-from zooassist_serving.dataplane import NOT_FINITE, DataPlane, Item
+from zooassist_serving.dataplane import DataPlane, Item
 from zooassist_serving.http.app import create_app
 from zooassist_serving.model_command import model
 from zooassist_serving.model_folder import write_model_folder
 from zooassist_serving.predict_command import predict
 from zooassist_serving.predictions import Prediction
+from zooassist_serving.served_model import NOT_FINITE
 
 RED = {"redshift": 0.05 + 0.4 + 0.1, "mag": 18.0 + 0.1}
 # Three samples, 0.1 apart.

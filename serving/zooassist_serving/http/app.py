@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from http import HTTPStatus
+from collections.abc import Callable, Sequence
 
-import orjson
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 
-from zooassist_plugin.errors import BadInput
-from zooassist_plugin.model_card import ModelCard
 from zooassist_serving.dataplane import DataPlane
 from zooassist_serving.http.auth import require_token
-from zooassist_serving.http.bodies import items_of
+from zooassist_serving.http.context import Context
+from zooassist_serving.http.express import Express
+from zooassist_serving.http.gate import ROUTE, Drain, Gate
+from zooassist_serving.http.job_routes import job_routes
 from zooassist_serving.http.media import MediaFetcher
+from zooassist_serving.http.metrics import Metrics
 from zooassist_serving.http.models_to_serve import SkippedModel
-from zooassist_serving.http.problems import Problem, problem_response, register_problems
-from zooassist_serving.predictions import json_of
+from zooassist_serving.http.operating import operating_routes
+from zooassist_serving.http.predicting import prediction_routes
+from zooassist_serving.http.problems import register_problems
+from zooassist_serving.http.proposing import proposal_routes
+from zooassist_serving.http.request_log import RequestLog
+from zooassist_serving.http.writing import compress
+from zooassist_serving.jobs.worker import Jobs
 
 MAX_BODY_BYTES = 64 * 2**20
+
+Door = Callable[[Context], Blueprint]
+# Groups of routes; each is a function of what they share.
+DOORS: tuple[Door, ...] = (operating_routes, prediction_routes, proposal_routes, job_routes)
 
 
 def create_app(
@@ -29,6 +37,11 @@ def create_app(
     media_origins: Sequence[str] = (),
     max_body: int = MAX_BODY_BYTES,
     skipped: Sequence[SkippedModel] = (),
+    metrics: Metrics | None = None,
+    drain: Drain | None = None,
+    jobs: Jobs | None = None,
+    log: RequestLog | None = None,
+    doors: Sequence[Door] = (),
 ) -> Flask:
     """Make the application.
 
@@ -43,65 +56,44 @@ def create_app(
     skipped : sequence of SkippedModel
         Models that were asked for and are not sound. ``/ready``, which needs no token, says how
         many; ``/v1/models`` says which, and why.
+    metrics : Metrics, optional
+        Those that observe the plane.
+    drain : Drain, optional
+        Says when the server is on its way out.
+    jobs : Jobs, optional
+        Without them ``/v1/jobs`` says how to get some.
+    log : RequestLog, optional
+        Where requests are written down; `logging` by default.
+    doors : sequence of callable
+        Further groups of routes.
     """
     app = Flask("zooassist_serving", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body
-    fetcher = MediaFetcher(media_origins, max_body)
+    context = Context(
+        plane=plane,
+        fetcher=MediaFetcher(media_origins, max_body),
+        metrics=metrics or Metrics(),
+        drain=drain or Drain(),
+        skipped=skipped,
+        jobs=jobs,
+    )
     register_problems(app)
     if token is not None:
         require_token(app, token)
 
-    def card_of(name: str) -> ModelCard:
-        try:
-            return plane.metadata(name)
-        except BadInput as error:
-            raise Problem(HTTPStatus.NOT_FOUND, f"{error}; see /v1/models") from error
+    @app.after_request
+    def _finish(response: Response) -> Response:
+        if request.url_rule is not None:
+            request.environ[ROUTE] = request.url_rule.rule
+        return compress(request, response)
 
-    @app.get("/live")
-    def live() -> Response:
-        return _json({"live": plane.live()})
-
-    @app.get("/ready")
-    def ready() -> Response:
-        if not plane.ready():
-            return problem_response(
-                HTTPStatus.SERVICE_UNAVAILABLE, "models are being loaded", {"Retry-After": "1"}
-            )
-        return _json({"ready": True, "models": len(plane.names), "skipped": len(skipped)})
-
-    @app.get("/v1/models")
-    def models() -> Response:
-        served = [_summary(plane.metadata(name)) for name in plane.names]
-        return _json({"models": served, "skipped": [asdict(each) for each in skipped]})
-
-    @app.get("/v1/models/<name>")
-    def model(name: str) -> Response:
-        return _json(card_of(name).to_json())
-
-    @app.post("/v1/models/<name>/predict")
-    def predict(name: str) -> Response:
-        card = card_of(name)
-        items = items_of(request, fetcher)
-        predictions = list(plane.predict(name, items))
-        # A single image has no row of its own in which an error could stand.
-        if request.mimetype not in ("multipart/form-data", "application/json"):
-            error = predictions[0].error
-            if error is not None:
-                raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, error)
-        return _json(
-            {
-                "model": card.name,
-                "model_version": card.version,
-                "predictions": [json_of(prediction, card.answers) for prediction in predictions],
-            }
-        )
-
+    for door in (*DOORS, *doors):
+        app.register_blueprint(door(context))
+    app.wsgi_app = Gate(  # type: ignore[method-assign]
+        app.wsgi_app,
+        Express(plane, context.metrics, token, max_body),
+        context.metrics,
+        context.drain,
+        log or RequestLog(),
+    )
     return app
-
-
-def _summary(card: ModelCard) -> dict[str, str]:
-    return {"name": card.name, "version": card.version, "kind": card.kind}
-
-
-def _json(content: object) -> Response:
-    return Response(orjson.dumps(content), content_type="application/json")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from http import HTTPStatus
+from typing import Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from zooassist_plugin.errors import ZooassistError
+from zooassist_plugin.errors import Refused, ZooassistError
+from zooassist_serving.batcher import Overloaded, TooLate
+from zooassist_serving.runtime import Unloadable
 
 logger = logging.getLogger(__name__)
+
+PROBLEM: Final = "application/problem+json"
 
 
 class Problem(Exception):
@@ -32,14 +38,16 @@ class Problem(Exception):
 
 def problem_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Return a problem document (https://www.rfc-editor.org/rfc/rfc9457)."""
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return Response(
-        json.dumps(body, ensure_ascii=False) + "\n",
-        status=status,
-        headers=headers,
-        content_type="application/problem+json",
+        problem_document(status, detail), status=status, headers=headers, content_type=PROBLEM
     )
+
+
+def problem_document(status: int, detail: str) -> bytes:
+    """Return its bytes."""
+    phrase = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": phrase, "status": int(status), "detail": detail}
+    return (json.dumps(body, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def _in_words(status: int, error: HTTPException) -> str:
@@ -59,6 +67,38 @@ def register_problems(app: Flask) -> None:
     @app.errorhandler(Problem)
     def _problem(error: Problem) -> Response:
         return problem_response(error.status, error.detail, error.headers)
+
+    @app.errorhandler(Overloaded)
+    def _overloaded(error: Overloaded) -> Response:
+        return problem_response(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            str(error),
+            {"Retry-After": str(max(1, math.ceil(error.retry_after)))},
+        )
+
+    @app.errorhandler(TooLate)
+    def _too_late(error: TooLate) -> Response:
+        return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "1"})
+
+    @app.errorhandler(Unloadable)
+    def _unloadable(error: Unloadable) -> Response:
+        # Its text names a place on this machine.
+        logger.error("%s", error)
+        return problem_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the model cannot be loaded; the server's log says why",
+            {"Retry-After": "5"},
+        )
+
+    @app.errorhandler(Refused)
+    def _refused(error: Refused) -> Response:
+        # Somebody we depend on: the address is ours to mend, not the caller's.
+        logger.error("%s", error)
+        return problem_response(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "something that this server depends on does not answer; try again",
+            {"Retry-After": "5"},
+        )
 
     @app.errorhandler(ZooassistError)
     def _ours(error: ZooassistError) -> Response:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import http.server
 import io
 import json
-import threading
 
 import pytest
 
@@ -18,26 +16,11 @@ PREDICT = "/v1/models/tiny/predict"
 
 
 @pytest.fixture(scope="module")
-def plane(tiny_folder, sampled_folder):
-    return DataPlane([tiny_folder, sampled_folder], threads=1)
-
-
-@pytest.fixture(scope="module")
 def client(plane):
     return create_app(plane, token=None, max_body=200_000).test_client()
 
 
-def check_problem(response, status: int, words: str) -> None:
-    assert response.status_code == status
-    assert response.content_type == "application/problem+json"
-    body = response.get_json(force=True)
-    assert body["status"] == status
-    assert body["type"] == "about:blank"
-    assert words in body["detail"]
-    assert "\n" not in body["detail"]
-
-
-def test_life(tiny_folder):
+def test_life(tiny_folder, check_problem):
     plane = DataPlane([tiny_folder], threads=1)
     client = create_app(plane, token=TOKEN).test_client()
     assert client.get("/live").get_json() == {"live": True}
@@ -48,7 +31,7 @@ def test_life(tiny_folder):
 
 def test_models(client, tiny_folder):
     listed = client.get("/v1/models").get_json()["models"]
-    assert [entry["name"] for entry in listed] == ["tiny", "sampled"]
+    assert [entry["name"] for entry in listed] == ["tiny", "sampled", "numbers"]
     card = client.get("/v1/models/tiny").get_json()
     assert card == json.loads((tiny_folder.path / "model.json").read_text())
 
@@ -96,7 +79,7 @@ def test_several_files_one_of_them_bad(client, png):
         (b"", "multipart/form-data; boundary=x", 422, "files in the form"),
     ],
 )
-def test_bodies_that_are_refused(client, data, kind, status, words):
+def test_bodies_that_are_refused(client, data, kind, status, words, check_problem):
     check_problem(client.post(PREDICT, data=data, content_type=kind), status, words)
 
 
@@ -110,14 +93,14 @@ def test_unknown_models(client, png, name):
         assert response.content_type == "application/problem+json"
 
 
-def test_wrong_method_and_wrong_path(client):
+def test_wrong_method_and_wrong_path(client, check_problem):
     response = client.get(PREDICT)
     check_problem(response, 405, "expected POST here, got GET")
     assert "POST" in response.headers["Allow"]
     check_problem(client.get("/nowhere"), 404, "nothing at /nowhere; /v1/models lists")
 
 
-def test_token(plane, png):
+def test_token(plane, png, check_problem):
     client = create_app(plane, token=TOKEN).test_client()
     assert client.get("/live").status_code == 200
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
@@ -132,42 +115,19 @@ def test_token(plane, png):
     assert "POST" in options.headers["Allow"]
 
 
-def test_an_error_of_ours_is_a_problem_without_traceback(tiny_folder, png, monkeypatch, caplog):
+def test_an_error_of_ours_is_a_problem_without_traceback(
+    tiny_folder, png, monkeypatch, caplog, check_problem
+):
     plane = DataPlane([tiny_folder], threads=1)
-    monkeypatch.setattr(plane, "predict", lambda *_: 1 / 0)
-    response = create_app(plane, token=None).test_client().post(PREDICT, data=png("red"))
+    monkeypatch.setattr(plane.at("tiny"), "predict_one", lambda *_: 1 / 0)
+    response = (
+        create_app(plane, token=None)
+        .test_client()
+        .post(f"{PREDICT}?embedding=false", data=png("red"))
+    )
     check_problem(response, 500, "its log says how")
     assert "division" not in response.get_data(as_text=True)
     assert "ZeroDivisionError" in caplog.text
-
-
-@pytest.fixture
-def media(png):
-    """A host that serves one image, a redirect to it, and 404."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            if self.path == "/a.png":
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(png("red"))
-            elif self.path == "/moved.png":
-                self.send_response(302)
-                self.send_header("Location", "http://127.0.0.1:9/secret")
-                self.end_headers()
-            else:
-                self.send_error(404)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def subjects(*urls):
@@ -185,7 +145,7 @@ def test_subjects_are_fetched_from_allowed_hosts(plane, media):
     assert (moved["frame"], moved["error"] is None) == (2, False)
 
 
-def test_subjects_are_not_fetched_from_anywhere_else(client, plane, media):
+def test_subjects_are_not_fetched_from_anywhere_else(client, plane, media, check_problem):
     check_problem(client.post(PREDICT, json=subjects(f"{media}/a.png")), 403, "--allow-media")
     other = create_app(plane, token=None, media_origins=["https://example.org"]).test_client()
     for url in (

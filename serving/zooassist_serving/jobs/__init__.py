@@ -1,0 +1,1 @@
+"""Predictions of many subjects, made while nobody waits for the answer."""
