@@ -42,7 +42,7 @@ class _Given:
         self._codes: dict[tuple[str, str, str, bool, tuple[str | int, ...]], int] = {}
         self._questions: dict[tuple[str, str], int] = {}
         self.question_of: list[int] = []
-        self.flat = np.zeros(0, dtype=np.int64)
+        self.flat: Integers = np.zeros(0, dtype=np.int64)
 
     def code(self, version: str, answered: Answered) -> int:
         task, text, multiple, values, _ = answered

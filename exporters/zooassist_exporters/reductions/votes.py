@@ -96,7 +96,8 @@ def within_limits(
     two arrays of bool, shape (classifications,)
     """
     subjects = records.subject_ids
-    too_few, beyond = np.zeros(len(subjects), dtype=bool), np.zeros(len(subjects), dtype=bool)
+    too_few: NDArray[np.bool_] = np.zeros(len(subjects), dtype=bool)
+    beyond: NDArray[np.bool_] = np.zeros(len(subjects), dtype=bool)
     if few is None and many is None:
         return too_few, beyond
     _, inverse = np.unique(subjects, return_inverse=True)

@@ -147,7 +147,7 @@ def _shared(
     plain = {name: each.votes.explained_by(None) for name, each in folded.items()}
     if galaxies < FEWEST:
         return None, plain
-    together = {name: np.zeros(len(each.votes)) for name, each in folded.items()}
+    together: dict[str, Floats] = {name: np.zeros(len(each.votes)) for name, each in folded.items()}
     gain = np.zeros(galaxies)
     for held in range(FOLDS):
         found = fit_temperature([each.without(held) for each in folded.values()])

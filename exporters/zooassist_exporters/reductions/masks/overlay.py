@@ -80,7 +80,7 @@ def overlay(patches: Sequence[Patch]) -> Overlay:
     """
     patches = [trimmed(patch) for patch in patches]
     box = around(patch.box for patch in patches)
-    pattern = np.zeros(box.shape, dtype=np.int64)
+    pattern: NDArray[np.int64] = np.zeros(box.shape, dtype=np.int64)
     votes = np.zeros((1, 0), dtype=np.bool_)
     for start in range(0, len(patches), BITS):
         group = patches[start : start + BITS]

@@ -81,7 +81,7 @@ def staple(
     votes = drawn.votes.astype(np.float64)
     pixels = drawn.pixels.astype(np.float64)
     pixels[0] = background
-    start = np.full(drawn.volunteers, prior_accuracy)
+    start: NDArray[np.float64] = np.full(drawn.volunteers, prior_accuracy)
     # The chance of any pixel to belong to the object: the mean of all masks, as in 2004.
     share = float(pixels @ drawn.share) / max(1.0, pixels.sum())
     if share <= 0.0 or share >= 1.0:

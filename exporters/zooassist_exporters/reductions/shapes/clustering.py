@@ -114,7 +114,7 @@ def cluster(distances: Matrix, volunteers: Sequence[int], how: Clustering) -> La
     others' marks is split (`split_own_marks`).
     """
     who = np.asarray(volunteers, dtype=np.int64)
-    labels = np.full(len(who), NOISE, dtype=np.int64)
+    labels: NDArray[np.int64] = np.full(len(who), NOISE, dtype=np.int64)
     if len(who) < how.fewest:
         return labels
     apart = distances.copy()

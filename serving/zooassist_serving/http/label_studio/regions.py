@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.mask_marks import mask_to_marks
 from zooassist_plugin.model_card import ModelCard
-from zooassist_plugin.presenters.masks import RULE, Unpresentable, tool_of
+from zooassist_plugin.presenters.masks import RULE, tool_of
+from zooassist_plugin.presenters.presented import Unpresentable
 from zooassist_plugin.presenters.subtasks import CHOSEN, REACHED
 from zooassist_plugin.proposals import Proposal
 from zooassist_plugin.proposed_masks import ProposedMask, text_to_masks
