@@ -158,4 +158,4 @@ def share_between_processes(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ[SHARED_FOLDER] = str(folder)
     # prometheus_client looks at the environment when it is imported, which was before.
-    values.ValueClass = values.get_value_class()
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
