@@ -13,12 +13,9 @@ from zooassist_loop.propose.hosts import csv_host
 from zooassist_loop.propose.pipeline import Sides
 from zooassist_plugin.caesar import Caesar
 from zooassist_plugin.extracts_csv import CsvHost
-from zooassist_plugin.model_card import ModelCard
 from zooassist_plugin.panoptes import connect
 from zooassist_plugin.presenters import PRESENTERS
 from zooassist_plugin.settings import Settings
-
-PRESENTER_OF_KIND = {"mask": "masks", "volume": "masks"}
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -75,11 +72,6 @@ def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
-
-
-def presenter_for(chosen: str | None, card: ModelCard | None) -> str:
-    """Return the presenter that was chosen, else the one that suits the model."""
-    return chosen or PRESENTER_OF_KIND.get("votes" if card is None else card.kind, "subtasks")
 
 
 def optional_host(

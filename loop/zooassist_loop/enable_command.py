@@ -12,7 +12,6 @@ from zooassist_loop.connection_options import (
     host_options,
     map_option,
     optional_host,
-    presenter_for,
     presenter_option,
 )
 from zooassist_loop.ledger import Entry, Ledger, payload_digest
@@ -20,6 +19,7 @@ from zooassist_plugin import enable as prefill
 from zooassist_plugin.caesar import Caesar
 from zooassist_plugin.enable.read_back import PROBE
 from zooassist_plugin.panoptes import connect
+from zooassist_plugin.presenters.choice import presenter_for
 from zooassist_plugin.settings import load_settings
 from zooassist_serving.model_folder import load_model_folder
 

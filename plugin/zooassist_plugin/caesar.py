@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import requests
 
@@ -248,6 +249,13 @@ class Caesar:
             )
             for row in rows
         )
+
+    def extract_ids(self, workflow_id: int, subject_id: int, key: str) -> frozenset[int]:
+        """Return the ids of a subject's extracts under a key, with our token."""
+        path = f"/workflows/{workflow_id}/extractors/{quote(key, safe='')}/extracts"
+        rows = self.call("GET", f"{path}?subject_id={subject_id}") or []
+        # Caesar answers with all of the subject's extracts, whatever key is asked for.
+        return frozenset(int(row["id"]) for row in rows if row["extractor_key"] == key)
 
     def visible_proposals(self, workflow_id: int, subject_id: int) -> ReadBack:
         """Ask what the classifier asks: its own query, byte for byte, without a token.

@@ -1,4 +1,4 @@
-"""The command `zooassist model`: what is in a model folder, and is it sound?"""
+"""The command `zooassist model`: what is in a model folder, and which version answers?"""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import json
 
 import click
 
-from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import ModelCard
-from zooassist_plugin.targets import Targets
-from zooassist_serving.calibration import calibrate
 from zooassist_serving.model_folder import load_model_folder
-from zooassist_serving.runtime import OnnxRuntime
-from zooassist_serving.trial import run_once
-from zooassist_serving.value_summary import summarise_values
-from zooassist_serving.vote_summary import summarise
+from zooassist_serving.repository.command import COMMANDS
 
 
 @click.group()
 def model() -> None:
-    """Inspect and verify model folders."""
+    """Inspect and verify model folders; say which version answers."""
+
+
+for command in COMMANDS:
+    model.add_command(command)
 
 
 @model.command(
@@ -39,30 +37,6 @@ def inspect(model_argument: str, as_json: bool) -> None:
         return
     for line in describe(card):
         click.echo(line)
-
-
-@model.command(
-    short_help="Check a model folder and run it once.",
-    epilog="""\b
-Examples:
-  zooassist model verify galaxy-zoo
-  zooassist model verify models/next""",
-)
-@click.argument("model_argument", metavar="MODEL")
-def verify(model_argument: str) -> None:
-    """Check MODEL's digest, contents and schema, and run it once."""
-    folder = load_model_folder(model_argument)
-    card = folder.card
-    outputs = run_once(card, OnnxRuntime(folder.onnx_path, sha256=card.sha256), batch=2)
-    for spec in card.outputs:
-        if spec.name not in outputs or outputs[spec.name].shape[0] != 2:
-            raise BadInput(f"{folder.path}: the graph gives no output {spec.name!r} per image")
-    if card.kind == "votes":
-        schema = card.schema_of_votes
-        summarise(calibrate(outputs["concentrations"], schema, card.calibration), schema)
-    if card.targets:
-        summarise_values(outputs["values"], Targets(card.targets))
-    click.echo(f"{card.name} {card.version}: sound ({folder.onnx_path.stat().st_size:,} bytes)")
 
 
 def describe(card: ModelCard) -> list[str]:

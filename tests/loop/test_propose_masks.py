@@ -13,12 +13,12 @@ from mask_model import mask_folder
 from PIL import Image
 from prefill_project import prefill_project
 
-from zooassist_loop.connection_options import presenter_for
 from zooassist_loop.enable_command import record_probe
 from zooassist_loop.ledger import Ledger
 from zooassist_loop.propose.hosts import csv_host
 from zooassist_loop.propose.pipeline import Order, Sides, propose_subjects
 from zooassist_plugin.enable import Wanted, enable
+from zooassist_plugin.presenters.choice import presenter_for
 from zooassist_plugin.project_building import NewSubject, add_subjects, upload_subjects
 from zooassist_plugin.proposed_masks import text_to_masks
 from zooassist_serving.dataplane import DataPlane

@@ -11,7 +11,6 @@ from zooassist_loop.connection_options import (
     host_options,
     map_option,
     open_sides,
-    presenter_for,
     presenter_option,
 )
 from zooassist_loop.propose.hosts import csv_host
@@ -26,6 +25,7 @@ from zooassist_loop.propose.report import is_complete, note_lines, outcome_lines
 from zooassist_loop.propose.selection import SKIPPED, Tally, read_subject_set
 from zooassist_plugin.enable import Wanted
 from zooassist_plugin.output_paths import check_output_file
+from zooassist_plugin.presenters.choice import presenter_for
 from zooassist_plugin.progress import stages
 from zooassist_plugin.settings import load_settings
 from zooassist_serving.dataplane import DataPlane

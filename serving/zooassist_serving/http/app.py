@@ -74,7 +74,7 @@ def create_app(
         fetcher=MediaFetcher(media_origins, max_body),
         metrics=metrics or Metrics(),
         drain=drain or Drain(),
-        skipped=tuple(skipped),
+        skipped=skipped,
         jobs=jobs,
     )
     register_problems(app)

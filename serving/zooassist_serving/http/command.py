@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import os
@@ -9,7 +10,8 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,15 +27,23 @@ from zooassist_serving.devices import Device
 from zooassist_serving.drift import DriftWatch
 from zooassist_serving.http.address import address_to_listen_on, is_loopback
 from zooassist_serving.http.app import MAX_BODY_BYTES, create_app
+from zooassist_serving.http.door_options import DoorOptions, door_options
 from zooassist_serving.http.gate import Drain
 from zooassist_serving.http.media import MediaFetcher, origin_of
 from zooassist_serving.http.metrics import Metrics, share_between_processes
 from zooassist_serving.http.models_to_serve import SkippedModel, find_models
+from zooassist_serving.http.repository_models import (
+    Problems,
+    Repository,
+    find_released,
+    open_releases,
+)
 from zooassist_serving.http.request_log import RequestLog, log_as_json
 from zooassist_serving.jobs.store import JobStore
 from zooassist_serving.jobs.worker import Jobs
 from zooassist_serving.model_folder import ModelFolder, load_model_folder
 from zooassist_serving.preprocessing import MAX_PIXELS
+from zooassist_serving.repository.opening import is_repository
 
 logger = logging.getLogger(__name__)
 
@@ -58,26 +68,41 @@ class Worker:
     limits: Limits = Limits(batch=BATCH_SIZE, queue=QUEUE)  # noqa: RUF009 - frozen itself
     ledger: str | None = None
     log: str | None = None
+    repository: Repository | None = None
+    doors: DoorOptions = DoorOptions()  # noqa: RUF009 - frozen itself
 
 
 def worker_app(worker: Worker) -> Flask:
     """Load and warm the models, and make the application around them."""
     if worker.log is not None:
         log_as_json(worker.log)
-    folders, spoilt = _sound(worker.models)
+    folders, spoilt = _sound(worker.models) if worker.repository is None else ([], [])
     watch = DriftWatch()
     for folder in folders:
         watch.watch(folder.path, folder.card)
     metrics = Metrics(watch)
-    plane = DataPlane(
-        folders,
-        threads=worker.threads,
-        device=worker.device,
-        max_pixels=worker.max_pixels,
-        limits=worker.limits,
-        observer=metrics,
-    )
-    plane.warm_up()
+
+    def make(kind: type[DataPlane], counted: bool) -> DataPlane:
+        return kind(
+            folders,
+            threads=worker.threads,
+            device=worker.device,
+            max_pixels=worker.max_pixels,
+            limits=worker.limits,
+            observer=metrics if counted else None,
+        )
+
+    wake: Callable[[], None] = _do_nothing
+    skipped: Sequence[SkippedModel] = (*worker.skipped, *spoilt)
+    if worker.repository is not None:
+        follower = open_releases(
+            worker.repository, make, lambda folder: watch.watch(folder.path, folder.card)
+        )
+        plane, skipped = follower.releases.plane, Problems(follower.releases)
+        wake = follower.wake
+    else:
+        plane = make(DataPlane, True)
+        plane.warm_up()
     # What was loaded stays for good: the collector need not look through it again and again.
     gc.collect()
     gc.freeze()
@@ -89,18 +114,24 @@ def worker_app(worker: Worker) -> Flask:
         jobs = Jobs(store, plane, fetcher.fetch_later)
         jobs.start()
         drain.tell(jobs.end_soon)
+    settings, opened = load_settings(), ExitStack()
+    limits = (worker.max_body, worker.max_pixels)
+    doors = worker.doors.open(settings, worker.ledger or settings.ledger, limits, opened)
     app = create_app(
         plane,
         token=worker.token,
         media_origins=worker.media_origins,
         max_body=worker.max_body,
-        skipped=(*worker.skipped, *spoilt),
+        skipped=skipped,
         metrics=metrics,
         drain=drain,
         jobs=jobs,
+        doors=doors,
         log=_request_log(worker.log),
     )
     app.extensions["zooassist"] = drain
+    app.extensions["zooassist-opened"] = opened
+    app.extensions["zooassist-wake"] = wake
     return app
 
 
@@ -134,10 +165,16 @@ def _sound(models: Sequence[str]) -> tuple[list[ModelFolder], list[SkippedModel]
     return folders, spoilt
 
 
+def _do_nothing() -> None:
+    """There is nothing to look for: model folders don't change."""
+
+
 def _load(worker: Worker) -> Flask:
     """Make the application in a worker process, whose main thread this is."""
     app = worker_app(worker)
     signal.signal(signal.SIGUSR1, app.extensions["zooassist"].begin)
+    signal.signal(signal.SIGHUP, lambda *_: app.extensions["zooassist-wake"]())
+    atexit.register(app.extensions["zooassist-opened"].close)
     return app
 
 
@@ -151,11 +188,23 @@ Examples:
 )
 @click.option(
     "--models",
-    "root",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of model folders. Default: the bundled models.",
+    "address",
+    metavar="MODELS",
+    help="A folder of model folders, or a repository: a folder or s3://bucket/prefix. Default: the "
+    "bundled models.",
 )
-@click.option("--model", "names", multiple=True, help="A model folder or a bundled name.")
+@click.option(
+    "--model",
+    "names",
+    multiple=True,
+    help="A model folder or a bundled name; with a repository one of its models.",
+)
+@click.option(
+    "--model-memory",
+    type=click.IntRange(1),
+    metavar="BYTES",
+    help="Of a repository: graphs in memory at most; who was asked least recently leaves.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="TCP port."
@@ -244,9 +293,11 @@ Examples:
     type=click.IntRange(1),
     help="Images with more pixels are refused.",
 )
+@door_options
 def serve(
-    root: Path | None,
+    address: str | None,
     names: tuple[str, ...],
+    model_memory: int | None,
     host: str,
     port: int,
     token: str | None,
@@ -265,6 +316,7 @@ def serve(
     media_origins: tuple[str, ...],
     max_body: int,
     max_pixels: int,
+    doors: DoorOptions,
 ) -> None:
     """Serve models over HTTP until interrupted.
 
@@ -287,8 +339,17 @@ def serve(
             origin_of(origin)
         except BadInput as error:
             raise BadInput(f"--allow-media: {error}; such as {EXAMPLE_ORIGIN}") from error
-    address = address_to_listen_on(host, port)
-    found = find_models(root, names)
+    settings = load_settings()
+    doors.check(settings)
+    listen_on = address_to_listen_on(host, port)
+    repository = None
+    if address is not None and is_repository(address):
+        repository = Repository(address, names, model_memory)
+        found = find_released(repository)
+    elif model_memory is not None:
+        raise BadInput("--model-memory: expected a repository in --models; see docs/models.md")
+    else:
+        found = find_models(_folder(address), names)
     for skipped in found.skipped:
         click.echo(f"error: not served: {skipped.reason}", err=True)
     if not no_auth and not token:
@@ -298,8 +359,11 @@ def serve(
     for folder in found.folders:
         url = f"http://{shown}:{port}/v1/models/{folder.card.name}/predict"
         click.echo(f"{folder.card.name} {folder.card.version}: {url}", err=True)
+    for url in doors.addresses(f"http://{shown}:{port}", [f.card.name for f in found.folders]):
+        click.echo(f"caesar: {url}", err=True)
+    folders = () if repository is not None else found.folders
     worker = Worker(
-        models=tuple(str(folder.path.resolve()) for folder in found.folders),
+        models=tuple(str(folder.path.resolve()) for folder in folders),
         token=None if no_auth else token,
         threads=threads,
         device=chosen,
@@ -308,11 +372,22 @@ def serve(
         max_pixels=max_pixels,
         skipped=found.skipped,
         limits=Limits(batch=batch, queue=queue, wait=max_wait),
-        ledger=ledger or load_settings().ledger,
+        ledger=ledger or settings.ledger,
         log=log_level,
+        repository=repository,
+        doors=doors,
     )
-    listening = Listening(address, port, workers, batch + queue + SPARE_THREADS, drain)
+    listening = Listening(listen_on, port, workers, batch + queue + SPARE_THREADS, drain)
     with tempfile.TemporaryDirectory(prefix="zooassist-metrics-") as shared:
         if workers > 1:
             share_between_processes(Path(shared) / str(os.getpid()))
         listen(listening, partial(_load, worker))
+
+
+def _folder(address: str | None) -> Path | None:
+    if address is None or Path(address).is_dir():
+        return None if address is None else Path(address)
+    raise BadInput(
+        f"--models {address}: expected a folder of model folders, a repository or s3://…, found "
+        f"{'a file' if Path(address).exists() else 'nothing there'}"
+    )

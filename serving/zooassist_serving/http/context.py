@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -71,7 +71,7 @@ class Context:
     fetcher: MediaFetcher
     metrics: Metrics
     drain: Drain
-    skipped: tuple[SkippedModel, ...] = ()
+    skipped: Sequence[SkippedModel] = ()
     jobs: Jobs | None = None
     large: Large = field(default_factory=Large)
 

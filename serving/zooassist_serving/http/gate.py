@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
+from zooassist_serving.http.caesar.secret import without_secret
 from zooassist_serving.http.express import ROUTE as EXPRESS_ROUTE
 from zooassist_serving.http.express import Express
 from zooassist_serving.http.metrics import Metrics
@@ -84,7 +85,8 @@ class Gate:
             self._metrics.in_hand.dec()
             method = environ["REQUEST_METHOD"]
             self._metrics.answered(method, environ.get(ROUTE, "none"), status, seconds)
-            self._log.answered(method, environ["PATH_INFO"], status, seconds)
+            path = without_secret(environ["PATH_INFO"])
+            self._log.answered(method, path, status, seconds)
             begin(None)
 
         try:

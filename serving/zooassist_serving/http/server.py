@@ -70,6 +70,12 @@ class DrainingServer(Granian):  # type: ignore[misc, valid-type]
         timer.daemon = True
         timer.start()
 
+    def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """On SIGHUP: let every worker look for what was activated; none is replaced."""
+        for worker in self.wrks:
+            with suppress(ProcessLookupError):
+                os.kill(worker._id(), signal.SIGHUP)
+
 
 def listen(listening: Listening, load: Callable[[], Flask]) -> None:
     """Serve until interrupted.

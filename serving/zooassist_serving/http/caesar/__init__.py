@@ -1,0 +1,1 @@
+"""Caesar's doors: its external extractors and reducers, as it calls them."""

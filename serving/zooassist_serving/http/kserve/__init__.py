@@ -1,0 +1,1 @@
+"""KServe's door: the Open Inference Protocol, version 2, over HTTP."""

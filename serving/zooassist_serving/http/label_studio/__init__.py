@@ -1,0 +1,1 @@
+"""Label Studio's door: the protocol of its machine learning backends."""
