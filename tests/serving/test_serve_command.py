@@ -177,3 +177,13 @@ def test_loopback():
     assert not is_loopback("0.0.0.0")
     assert not is_loopback("192.168.1.2")
     assert not is_loopback("example.org")
+
+
+def test_a_ledger_that_cannot_be_opened_ends_the_jobs_alone(tiny_folder, caplog):
+    path = str(tiny_folder.path)
+    url = "sqlite:////nowhere/at/all/ledger.sqlite"
+    worker = Worker((path,), None, 1, "cpu", (), 1000, 1000, ledger=url)
+    client = worker_app(worker).test_client()
+    assert client.get("/ready").status_code == 200
+    assert client.get("/v1/jobs").status_code == 501
+    assert "no jobs are kept" in caplog.text

@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from zooassist_plugin.errors import BadInput
+from zooassist_plugin.errors import BadInput, ZooassistError
 from zooassist_plugin.settings import load_settings
 from zooassist_serving.batcher import Limits
 from zooassist_serving.dataplane import BATCH_SIZE, DataPlane
@@ -108,10 +108,12 @@ def worker_app(worker: Worker) -> Flask:
     gc.freeze()
     drain = Drain()
     jobs = None
-    if worker.ledger is not None:
+    store = None if worker.ledger is None else _job_store(worker.ledger)
+    if store is not None:
         fetcher = MediaFetcher(worker.media_origins, worker.max_body)
-        jobs = Jobs(JobStore(worker.ledger), plane, fetcher.fetch_later)
+        jobs = Jobs(store, plane, fetcher.fetch_later)
         jobs.start()
+        drain.tell(jobs.end_soon)
     settings, opened = load_settings(), ExitStack()
     limits = (worker.max_body, worker.max_pixels)
     doors = worker.doors.open(settings, worker.ledger or settings.ledger, limits, opened)
@@ -131,6 +133,15 @@ def worker_app(worker: Worker) -> Flask:
     app.extensions["zooassist-opened"] = opened
     app.extensions["zooassist-wake"] = wake
     return app
+
+
+def _job_store(url: str) -> JobStore | None:
+    """Open the table of jobs; where that fails, all but the jobs is served."""
+    try:
+        return JobStore(url)
+    except ZooassistError as error:
+        logger.error("no jobs are kept: %s", error)
+        return None
 
 
 def _request_log(level: str | None) -> RequestLog | None:

@@ -31,10 +31,17 @@ class Drain:
 
     def __init__(self) -> None:
         self._set = threading.Event()
+        self._told: list[Callable[[], None]] = []
+
+    def tell(self, listener: Callable[[], None]) -> None:
+        """Call somebody when it begins; in a signal handler, so nothing that waits."""
+        self._told.append(listener)
 
     def begin(self, *_: object) -> None:
         """Ask clients to leave; a signal handler, too."""
         self._set.set()
+        for listener in self._told:
+            listener()
 
     @property
     def begun(self) -> bool:

@@ -86,6 +86,9 @@ def listen(listening: Listening, load: Callable[[], Flask]) -> None:
         Makes the application; called in every worker process, after the fork.
     """
     logging.getLogger("_granian").addFilter(_is_news)
+    # Inherited by workers: one that is still loading would be ended by a signal it has no handler
+    # for yet.
+    signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
     server = DrainingServer(
         "zooassist_serving.http.command:worker_app",
         address=listening.address,

@@ -59,10 +59,14 @@ class Jobs:
         self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
+    def end_soon(self) -> None:
         """End the thread after the batch in hand; an unfinished job is left to others."""
         self._stop.set()
         self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread, and wait for it."""
+        self.end_soon()
         if self._thread is not None:
             self._thread.join()
 

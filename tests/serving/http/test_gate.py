@@ -111,7 +111,10 @@ def test_draining_sends_clients_elsewhere_and_still_answers(plane, png, check_pr
     client = create_app(plane, token=None, drain=drain).test_client()
     assert client.get("/ready").status_code == 200
     assert "Connection" not in client.get("/live").headers
+    told = []
+    drain.tell(lambda: told.append(1))
     drain.begin()
+    assert told == [1]
     check_problem(client.get("/ready"), 503, "the server ends")
     assert client.get("/live").status_code == 200
     answer = client.post(PREDICT, data=png("red"))
