@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
-from tests.mask_networks import folder_of, network_of
-from tests.mask_sets import write_mask_set, write_volume_pairs
+from mask_networks import folder_of, network_of
+from mask_sets import write_mask_set, write_volume_pairs
 
 from zooassist_plugin.cli import main
 from zooassist_plugin.model_card import MaskClass
