@@ -72,7 +72,7 @@ def _recipe(name: str, fit: FitOptions, windows: WindowOptions) -> MaskRecipe:
 
 
 FIT = FitOptions(
-    epochs=60, batch_size=24, learning_rate=4e-3, averaging=0.97, patience=0, threads=1
+    epochs=30, batch_size=24, learning_rate=4e-3, averaging=0.97, patience=0, threads=1
 )
 CASES: Mapping[str, Case] = {
     "hippocampus": Case(
@@ -93,7 +93,7 @@ CASES: Mapping[str, Case] = {
             training=12,
             calibration=8,
             held_out=12,
-            windows_again=6000,
+            windows_again=2000,
         ),
     ),
     "flyem": Case(
@@ -102,13 +102,15 @@ CASES: Mapping[str, Case] = {
         SimulationPlan(
             _recipe(
                 "flyem",
-                replace(FIT, augmentation=Augmentation(zoom=0.1, shift=0, brightness=0.15)),
+                replace(
+                    FIT, epochs=16, augmentation=Augmentation(zoom=0.1, shift=0, brightness=0.15)
+                ),
                 WindowOptions(64, 1, 24),
             ),
             training=8,
             calibration=6,
             held_out=6,
-            windows_again=6000,
+            windows_again=2000,
         ),
     ),
 }

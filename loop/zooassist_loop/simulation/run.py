@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 PEOPLE: tuple[People, ...] = ("perfect", "noisy")
 # Apart from the seeds of dealing and of learning.
 DRAWING, CHOOSING = 101, 202
+# How much less the learning rate is when a network goes on.
+SLOWER = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,10 +256,11 @@ def _teach_again(
 ) -> SegmentationNetwork:
     recipe = plan.recipe
     epochs = max(1, round(plan.windows_again / (len(parts) * recipe.windows.each)))
-    # The discriminator's own epochs change no mask.
+    # More slowly, so that what was learnt is kept; the discriminator's own epochs change no mask.
+    rate = recipe.fit.learning_rate / SLOWER
     shorter = replace(
         recipe,
-        fit=replace(recipe.fit, epochs=epochs),
+        fit=replace(recipe.fit, epochs=epochs, learning_rate=rate),
         adversary=replace(recipe.adversary, epochs=0),
     )
     return teach(shorter, parts, nothing, start=network)

@@ -16,7 +16,8 @@ class _InMemory:
         self._volume = volume
 
     def read(self, at: int) -> Plane:
-        return self._volume[at]
+        plane: Plane = self._volume[at]
+        return plane
 
     def close(self) -> None:
         pass
