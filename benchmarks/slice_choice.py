@@ -72,7 +72,7 @@ def _recipe(name: str, fit: FitOptions, windows: WindowOptions) -> MaskRecipe:
 
 
 FIT = FitOptions(
-    epochs=30, batch_size=24, learning_rate=4e-3, averaging=0.97, patience=0, threads=1
+    epochs=26, batch_size=24, learning_rate=4e-3, averaging=0.97, patience=0, threads=1
 )
 CASES: Mapping[str, Case] = {
     "hippocampus": Case(
@@ -90,9 +90,9 @@ CASES: Mapping[str, Case] = {
                 ),
                 WindowOptions(64, 1, 16),
             ),
-            training=12,
+            training=16,
             calibration=8,
-            held_out=12,
+            held_out=10,
             windows_again=2000,
         ),
     ),

@@ -45,7 +45,7 @@ PLAN = (
         type=click.IntRange(1),
         default=2,
         show_default=True,
-        help="Networks: the first proposes, the others disagree.",
+        help="Networks: their mean proposes, the first learns again.",
     ),
     click.option(
         "--target",

@@ -63,7 +63,7 @@ class SimulationPlan:
         Labelled volumes to learn from, labelled volumes to fit scorers on, and volumes that only
         measure; the others are the pool.
     members : int
-        Networks that are taught; the first proposes, the others disagree.
+        Networks that are taught; their mean proposes, the first learns again.
     target : float
         Mean Dice that the pool's volumes shall reach.
     share : float

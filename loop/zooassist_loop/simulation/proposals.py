@@ -15,7 +15,7 @@ from zooassist_plugin.stacks.in_memory import stack_of
 from zooassist_training.evaluation.masks.overlap import count
 from zooassist_training.segmentation.networks import SegmentationNetwork
 from zooassist_training.segmentation.stacks import Stacks
-from zooassist_training.segmentation.teaching import ask
+from zooassist_training.segmentation.teaching import ask, judge
 
 Bools = NDArray[np.bool_]
 THRESHOLD = 0.5
@@ -49,7 +49,7 @@ def propose(
     Parameters
     ----------
     networks : sequence of SegmentationNetwork
-        Of one class. The first proposes and judges, the others are the rest of an ensemble.
+        Of one class. Their mean proposes, and the first one's discriminator judges that.
     places : sequence of int
         Of the volumes, at least one.
     """
@@ -57,16 +57,16 @@ def propose(
     for place in places:
         image, truth = np.array(stacks.images[place]), stacks.labels[place] > 0
         name = stacks.names[place]
-        answers = [ask(network, image) for network in networks]
-        said = [np.ascontiguousarray(probabilities[:, 0]) for probabilities, _ in answers]
-        masks.append(said[0] >= THRESHOLD)
+        said = [ask(network, image)[0] for network in networks]
+        mean = np.mean(said, axis=0, dtype=np.float32)
+        masks.append(mean[:, 0] >= THRESHOLD)
         truths.append(truth)
         tables.append(
             volume_features(
                 name,
-                stack_of(said[0], name),
-                realness=stack_of(answers[0][1], name),
-                members=[stack_of(each, name) for each in said[1:]],
+                stack_of(mean[:, 0], name),
+                realness=stack_of(judge(networks[0], image, mean), name),
+                members=[stack_of(each[:, 0], name) for each in said] if len(said) > 1 else [],
                 truth=stack_of(truth.astype(np.uint8), name),
                 threshold=THRESHOLD,
             )

@@ -14,7 +14,7 @@ from zooassist_training.segmentation.fit import WindowOptions
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
 from zooassist_training.segmentation.stacks import read_stacks
-from zooassist_training.segmentation.teaching import AT_ONCE, FOREGROUND, ask, teach
+from zooassist_training.segmentation.teaching import AT_ONCE, FOREGROUND, ask, judge, teach
 from zooassist_training.segmentation.train import MaskRecipe
 from zooassist_training.segmentation.volume_graph import reference
 
@@ -65,6 +65,17 @@ def test_slices_of_images_are_answered_alike_however_many_there_are():
     alone, real = ask(network, stack[AT_ONCE + 1 : AT_ONCE + 2])
     np.testing.assert_allclose(masks[AT_ONCE + 1], alone[0], atol=1e-6)
     np.testing.assert_allclose(realness[AT_ONCE + 1], real[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("mask", 3), ("volume", 1)])
+def test_masks_are_judged_whoever_drew_them(kind, channels):
+    network = network_of(kind, classes=1, channels=channels)
+    stack = random_stack(5, 16, 24, channels)
+    masks, realness = ask(network, stack)
+    np.testing.assert_allclose(judge(network, stack, masks), realness, atol=1e-6)
+    assert np.abs(judge(network, stack, 1 - masks) - realness).max() > 1e-4
+    odd = random_stack(3, 13, 18, channels)
+    assert judge(network, odd, ask(network, odd)[0]).shape == ask(network, odd)[1].shape
 
 
 def test_teaching_goes_on_from_a_network_and_leaves_it_as_it_is(stacks):

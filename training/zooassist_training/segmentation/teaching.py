@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from zooassist_training.segmentation.stacks import Pair, Stacks, channel_statist
 from zooassist_training.segmentation.train import MaskRecipe, untrained_network
 from zooassist_training.segmentation.volume_graph import reference
 
+Pixel = TypeVar("Pixel", bound=np.generic)
 # Slices that a network of images sees at once.
 AT_ONCE = 16
 FOREGROUND = MaskClass(number=1, name="object")
@@ -79,16 +81,39 @@ def ask(
         Of image and predicted mask.
     """
     slices, height, width, _ = image.shape
-    divisor = network.spec.divisor
-    plane = padded(
-        image.transpose(1, 2, 0, 3), next_multiple(height, divisor), next_multiple(width, divisor)
-    )
-    whole = np.ascontiguousarray(plane.transpose(2, 0, 1, 3))
+    whole = _mirrored(image, network.spec.divisor)
     # A volume's slices know of each other; those of images do not, and need no room together.
     step = slices if network.spec.kind == "volume" else AT_ONCE
     answers = [reference(network, whole[None, at : at + step]) for at in range(0, slices, step)]
     masks = np.concatenate([mask[0] for mask, _ in answers])
     return masks[..., :height, :width], np.concatenate([real[0] for _, real in answers])
+
+
+def judge(
+    network: SegmentationNetwork, image: NDArray[np.uint8], masks: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the patch realness (slices, rows, columns) of masks that others drew of a stack.
+
+    Parameters
+    ----------
+    masks : array of shape (slices, classes, height, width)
+        Probabilities.
+    """
+    divisor = network.spec.divisor
+    pixels = _mirrored(image, divisor).transpose(0, 3, 1, 2)
+    drawn = _mirrored(masks.transpose(0, 2, 3, 1), divisor).transpose(0, 3, 1, 2)
+    with torch.no_grad():
+        stacks = network.normalised(torch.tensor(pixels).float())[None]
+        realness = torch.sigmoid(network.judged(stacks, torch.tensor(drawn)[None]))[0]
+    result: NDArray[np.float32] = realness.numpy()
+    return result
+
+
+def _mirrored(stack: NDArray[Pixel], divisor: int) -> NDArray[Pixel]:
+    """Mirror the lower and right border of (slices, height, width, …) up to a multiple."""
+    height, width = (next_multiple(side, divisor) for side in stack.shape[1:3])
+    plane = padded(stack.transpose(1, 2, 0, 3), height, width)
+    return np.ascontiguousarray(plane.transpose(2, 0, 1, 3))
 
 
 def foreground_parts(
