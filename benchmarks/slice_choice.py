@@ -93,7 +93,7 @@ CASES: Mapping[str, Case] = {
             training=16,
             calibration=8,
             held_out=10,
-            windows_again=2000,
+            windows_again=1500,
         ),
     ),
     "flyem": Case(
@@ -103,14 +103,14 @@ CASES: Mapping[str, Case] = {
             _recipe(
                 "flyem",
                 replace(
-                    FIT, epochs=16, augmentation=Augmentation(zoom=0.1, shift=0, brightness=0.15)
+                    FIT, epochs=24, augmentation=Augmentation(zoom=0.1, shift=0, brightness=0.15)
                 ),
                 WindowOptions(64, 1, 24),
             ),
-            training=8,
+            training=10,
             calibration=6,
-            held_out=6,
-            windows_again=2000,
+            held_out=4,
+            windows_again=1500,
         ),
     ),
 }

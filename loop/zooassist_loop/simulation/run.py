@@ -255,12 +255,14 @@ def _teach_again(
     network: SegmentationNetwork, parts: Stacks, nothing: Stacks, plan: SimulationPlan
 ) -> SegmentationNetwork:
     recipe = plan.recipe
-    epochs = max(1, round(plan.windows_again / (len(parts) * recipe.windows.each)))
+    # One epoch, so that few volumes are shown as many windows as many volumes are.
+    each = math.ceil(plan.windows_again / len(parts))
     # More slowly, so that what was learnt is kept; the discriminator's own epochs change no mask.
     rate = recipe.fit.learning_rate / SLOWER
     shorter = replace(
         recipe,
-        fit=replace(recipe.fit, epochs=epochs, learning_rate=rate),
+        windows=replace(recipe.windows, each=each),
+        fit=replace(recipe.fit, epochs=1, learning_rate=rate),
         adversary=replace(recipe.adversary, epochs=0),
     )
     return teach(shorter, parts, nothing, start=network)
