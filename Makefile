@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus bench-nuclei bench-hippocampus bench-volume-graph bench-serving peers train-nuclei train-galaxy-zoo clean
+.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus bench-nuclei bench-hippocampus bench-volume-graph bench-slice-choice bench-transfer-masks bench-masks bench-serving peers train-nuclei train-galaxy-zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -56,7 +56,7 @@ format: $(VENV)/.installed  ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-exports bench-masks-consensus bench-morphology  ## every benchmark (about four hours)
+bench: bench-exports bench-masks-consensus bench-morphology bench-masks  ## every benchmark (about nine hours)
 
 # One after the other, since all of them take times; a goal that is missed stops no other.
 MORPHOLOGY = bench-galaxy-zoo bench-samples bench-heads bench-scaling bench-transfer bench-catalogue
@@ -113,6 +113,19 @@ bench-hippocampus: $(VENV)/.installed  ## masks of MRI volumes, beside a MONAI n
 
 bench-volume-graph: $(VENV)/.installed  ## the graph of volumes against PyTorch, and its memory
 	$(BIN)/python benchmarks/volume_graph.py
+
+bench-slice-choice: $(VENV)/.installed  ## which slices of volumes to send to people (about an hour)
+	$(BIN)/python benchmarks/slice_choice.py --data $(DATA)
+
+bench-transfer-masks: $(VENV)/.installed  ## masks pre-trained elsewhere, 5 to 100 % of the images (about an hour)
+	$(BIN)/python benchmarks/transfer_masks.py --data $(DATA)
+
+# One after the other, since some take times; a goal that is missed stops no other.
+MASKS = bench-volume-graph bench-nuclei bench-hippocampus bench-slice-choice bench-transfer-masks
+
+bench-masks: $(VENV)/.installed  ## all about masks and volumes (about five hours, quiet machine)
+	failed=; for each in $(MASKS); do $(MAKE) $$each || failed="$$failed $$each"; done; \
+		test -z "$$failed" || { echo "not met or not measured:$$failed"; exit 1; }
 
 train-nuclei: $(VENV)/.installed  ## make the bundled model of nuclei (about half an hour)
 	$(BIN)/python -m zooassist_training.recipes.nuclei --data $(DATA) --out nuclei

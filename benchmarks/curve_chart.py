@@ -1,4 +1,4 @@
-"""How are curves over a logarithm of numbers of images drawn, as a file of their own? As SVG."""
+"""How are curves over a number or its logarithm drawn, as a file of their own? As SVG."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from html import escape
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 270, 58, 12, 26, 44
 LEGEND = 22
 COLUMNS = 3
+# Names in a row of the legend.
+NAMES = 5
 # Told apart by people who see few colours, too (Okabe & Ito 2008); dashes repeat the difference.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#555555")
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#555555"),
+    *("#56b4e9", "#e69f00", "#7f3c8d", "#8c6d31", "#b2182b"),
+)
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4")
 STYLE = (
     "text{font:11px sans-serif;fill:#333}.title{font-size:12px;font-weight:bold}"
@@ -37,7 +42,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of axes; x is logarithmic, y too where `log_y`.
+    """One set of axes; x is logarithmic unless told otherwise, y where `log_y`.
 
     Attributes
     ----------
@@ -51,6 +56,7 @@ class Panel:
     x_axis: str
     y_axis: str
     log_y: bool = False
+    log_x: bool = True
 
 
 def chart(panels: Sequence[Panel], name: str) -> str:
@@ -63,8 +69,8 @@ def chart(panels: Sequence[Panel], name: str) -> str:
     """
     columns = min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
-    width, height = columns * WIDTH, rows * HEIGHT + LEGEND
     names = list(dict.fromkeys(each.name for panel in panels for each in panel.series))
+    width, height = columns * WIDTH, rows * HEIGHT + LEGEND * math.ceil(len(names) / NAMES)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(name)}"><style>{STYLE}</style>'
@@ -87,10 +93,10 @@ class _Axes:
         bands = [place for each in panel.series for place in each.band]
         across = [*(x for x, _ in points), *(x for x, _, _ in bands), *panel.ticks]
         up = [*(y for _, y in points), *(y for _, *ys in bands for y in ys)]
-        if not up or min(across) <= 0 or (panel.log_y and min(up) <= 0):
+        self._log, self._log_x = panel.log_y, panel.log_x
+        if not up or (self._log_x and min(across) <= 0) or (self._log and min(up) <= 0):
             raise ValueError(f"{panel.title}: expected points, above 0 where axes are logarithmic")
-        self._log = panel.log_y
-        self._x = math.log(min(across)), math.log(max(across))
+        self._x = self._across(min(across)), self._across(max(across))
         low, high = self._scaled(min(up)), self._scaled(max(up))
         edge = 0.06 * (high - low) or 0.5
         self._y = low - edge, high + edge
@@ -104,9 +110,12 @@ class _Axes:
     def _scaled(self, value: float) -> float:
         return math.log(value) if self._log else value
 
+    def _across(self, value: float) -> float:
+        return math.log(value) if self._log_x else value
+
     def x(self, value: float) -> float:
         low, high = self._x
-        share = (math.log(value) - low) / ((high - low) or 1)
+        share = (self._across(value) - low) / ((high - low) or 1)
         return LEFT + 8 + share * (WIDTH - LEFT - RIGHT - 16)
 
     def y(self, value: float) -> float:
@@ -177,10 +186,10 @@ def _drawn(series: Series, axes: _Axes, number: int) -> list[str]:
 
 
 def _legend(names: Sequence[str], top: int, width: int) -> list[str]:
-    step = (width - LEFT) / max(len(names), 1)
+    step = (width - LEFT) / max(min(len(names), NAMES), 1)
     parts = []
     for number, name in enumerate(names):
-        x, y = LEFT + number * step, top + 8
+        x, y = LEFT + number % NAMES * step, top + 8 + number // NAMES * LEGEND
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         parts.append(
             f'<path d="M{x:.0f} {y}h24" stroke="{colour}" stroke-width="2" '

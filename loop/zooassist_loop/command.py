@@ -6,14 +6,16 @@ import click
 
 from zooassist_loop.audit_command import audit
 from zooassist_loop.effort_command import effort
+from zooassist_loop.simulate_command import simulate
 from zooassist_loop.slices_command import slices
 
 
 @click.group()
 def loop() -> None:
-    """Choose what to ask, and account for the effort."""
+    """Choose what to ask, account for the effort, and try it out on known volumes."""
 
 
 loop.add_command(slices)
 loop.add_command(audit)
 loop.add_command(effort)
+loop.add_command(simulate)

@@ -10,30 +10,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
 
-from zooassist_loop.slice_risk import RiskCurve
-from zooassist_loop.slice_scorers import ORACLE, RANDOM, SCORERS
+from zooassist_loop.curves_picture import STYLE, Curve, curves_picture
 from zooassist_loop.slices import AUDIT, KEEP, SEND, Calibration, SliceChoice, SliceRule
 from zooassist_plugin import __version__
 from zooassist_plugin.output_paths import temporary_beside, writing
-
-WIDTH, HEIGHT = 640, 320
-LEFT, RIGHT, TOP, BOTTOM = 54, 150, 12, 40
-# Told apart by those who see few colours, too.
-COLOURS: Final = (
-    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"),
-    *("#e69f00", "#7f3c8d", "#8c6d31", "#b2182b"),
-)
-GREY: Final = {RANDOM: "#999999", ORACLE: "#222222"}
 
 PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Slices</title>
 <style>body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse}td,th{padding:.15em .8em;text-align:right;
 border-bottom:1px solid #ddd}
 td{white-space:nowrap}td:first-child,th:first-child{text-align:left}tr.chosen{font-weight:bold}
-.tick{font-size:11px;fill:#555}
-.grid{stroke:#ddd}.goal{stroke:#b00;stroke-dasharray:4 3}svg{width:100%;height:auto}</style>
+svg{width:100%;height:auto}{{ curve_style }}</style>
 <h1>Which slices need a person?</h1>
 <p>{{ slices }} slices of {{ volumes }} volumes with known truth. Quality: {{ rule.quality }},
 target {{ "%.3f"|format(rule.target) }} with a probability of
@@ -160,6 +148,7 @@ def write_page(
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     text = environment.from_string(PAGE).render(
+        curve_style=STYLE,
         slices=slices[0],
         volumes=slices[1],
         rule=rule,
@@ -167,73 +156,16 @@ def write_page(
         choice=choice,
         sent=0 if choice is None else int((choice.decisions == SEND).sum()),
         audit=0 if choice is None else int((choice.decisions == AUDIT).sum()),
-        picture=curves_picture(calibrations, rule),
+        picture=curves_picture(
+            [
+                Curve(each.scorer, each.curve.shares, each.curve.qualities, each.curve.lower)
+                for each in calibrations
+            ],
+            rule.target,
+            rule.scorer,
+        ),
     )
     _write(path, text)
-
-
-def curves_picture(calibrations: Sequence[Calibration], rule: SliceRule) -> Markup:
-    """Draw quality against the share that is sent, for every scorer."""
-    lowest = min(float(each.curve.qualities.min()) for each in calibrations)
-    floor = math.floor(20 * min(lowest, rule.target)) / 20
-    if floor == 1:
-        floor = 0.95
-    goal = _y(rule.target, floor)
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        'aria-label="quality of what is left against the share that is sent">'
-    ]
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(
-            f'<text class="tick" x="{_x(share):.1f}" y="{HEIGHT - BOTTOM + 18}" '
-            f'text-anchor="middle">{share:.0%}</text>'
-        )
-        value = floor + share * (1 - floor)
-        parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(value, floor):.1f}" '
-            f'y2="{_y(value, floor):.1f}"/><text class="tick" x="{LEFT - 6}" '
-            f'y="{_y(value, floor) + 4:.1f}" text-anchor="end">{value:.3f}</text>'
-        )
-    parts.append(
-        f'<line class="goal" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{goal:.1f}" y2="{goal:.1f}"/>'
-    )
-    for place, each in enumerate(calibrations):
-        chosen = each.scorer == rule.scorer
-        colour = GREY.get(each.scorer, COLOURS[place % len(COLOURS)])
-        says = SCORERS[each.scorer].says if each.scorer in SCORERS else each.scorer
-        parts.append(
-            f'<polyline fill="none" stroke="{colour}" stroke-width="{3 if chosen else 1.4}" '
-            f'points="{_points(each.curve, floor)}"><title>{escape(says)}</title></polyline>'
-        )
-        if chosen:
-            bound = " ".join(
-                f"{_x(share):.1f},{_y(max(low, floor), floor):.1f}"
-                for share, low in zip(each.curve.shares, each.curve.lower, strict=True)
-            )
-            parts.append(
-                f'<polyline fill="none" stroke="{colour}" stroke-dasharray="2 3" points="{bound}"/>'
-            )
-        y = TOP + 16 * (place + 1)
-        parts.append(
-            f'<text x="{WIDTH - RIGHT + 12}" y="{y}" font-size="13" fill="{colour}"'
-            f' font-weight="{"bold" if chosen else "normal"}">{escape(each.scorer)}</text>'
-        )
-    return Markup("".join(parts) + "</svg>")
-
-
-def _points(curve: RiskCurve, floor: float) -> str:
-    return " ".join(
-        f"{_x(share):.1f},{_y(quality, floor):.1f}"
-        for share, quality in zip(curve.shares, curve.qualities, strict=True)
-    )
-
-
-def _x(share: float) -> float:
-    return LEFT + share * (WIDTH - LEFT - RIGHT)
-
-
-def _y(value: float, floor: float) -> float:
-    return HEIGHT - BOTTOM - (value - floor) / (1 - floor) * (HEIGHT - TOP - BOTTOM)
 
 
 def _number(value: float) -> float | None:

@@ -24,6 +24,34 @@ def test_x_is_logarithmic(curves):
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.11)
 
 
+def test_x_is_a_plain_number_where_asked(curves):
+    dots = ((0.0, 1.0), (0.5, 2.0), (1.0, 3.0))
+    made = curves.Panel("p", (curves.Series("s", points=dots),), (0.0, 1.0), "x", "y", log_x=False)
+    x = [
+        float(each.get("cx"))
+        for each in ElementTree.fromstring(curves.chart([made], "name")).iter(f"{SVG}circle")
+    ]
+    assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.11)
+
+
+def test_many_names_have_a_look_and_a_place_of_their_own(curves):
+    line = ((10.0, 1.0), (100.0, 2.0))
+    series = [curves.Series(f"name {number}", line=line) for number in range(10)]
+    tree = ElementTree.fromstring(curves.chart([panel(curves, *series)], "name"))
+    looks = {
+        (each.get("stroke"), each.get("stroke-dasharray")) for each in tree.iter(f"{SVG}polyline")
+    }
+    assert len(looks) == 10
+    places = {
+        (each.get("x"), each.get("y"))
+        for each in tree.iter(f"{SVG}text")
+        if (each.text or "").startswith("name")
+    }
+    assert len(places) == 10
+    height = float(tree.get("viewBox").split()[3])
+    assert max(float(y) for _, y in places) < height
+
+
 def test_y_is_logarithmic_where_asked(curves):
     dots = ((10.0, 1.0), (100.0, 10.0), (1000.0, 100.0))
     series = curves.Series("s", points=dots)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+import timm
 import torch
 from torch.nn import functional
 
 from zooassist_plugin.errors import BadInput
+from zooassist_training.segmentation.encoder_unet import EncoderUNet
 from zooassist_training.segmentation.networks import (
     DiscriminatorSpec,
     SegmentationNetwork,
@@ -49,6 +51,26 @@ def test_a_convolutional_lstm_is_what_the_formulas_say():
         torch.testing.assert_close(outputs[:, number], hidden)
     torch.testing.assert_close(last_hidden, hidden)
     torch.testing.assert_close(last_cell, cell)
+
+
+@pytest.mark.parametrize(("levels", "divisor"), [(1, 2), (3, 8)])
+def test_an_encoder_draws_masks_of_the_size_of_the_image(levels, divisor):
+    network = EncoderUNet(3, 2, "tf_efficientnet_lite0", levels=levels, width=4)
+    assert network.divisor == divisor
+    for height, width in ((divisor, divisor), (3 * divisor, 2 * divisor)):
+        assert network.eval()(torch.rand(1, 3, height, width)).shape == (1, 2, height, width)
+
+
+def test_an_encoder_takes_over_what_another_learnt():
+    torch.manual_seed(0)
+    network = EncoderUNet(3, 1, "resnet10t", levels=2, width=4)
+    other = timm.create_model("resnet10t", num_classes=0).state_dict()
+    name = "layer1.0.conv1.weight"
+    assert not torch.equal(network.encoder.state_dict()[name], other[name])
+    assert network.take_encoder(other) == len(network.encoder.state_dict())
+    torch.testing.assert_close(network.encoder.state_dict()[name], other[name])
+    with pytest.raises(BadInput, match="none of the weights"):
+        network.take_encoder({"head.weight": torch.zeros(3)})
 
 
 @pytest.mark.parametrize("slices", [1, 2, 7])
@@ -108,8 +130,10 @@ def test_probabilities_leave_the_background_the_rest_of_one():
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({"generator": "resnet"}, "expected unet, or monai:NAME"),
+        ({"generator": "resnet"}, "expected unet, monai:NAME"),
         ({"generator": "tcup"}, "expected unet"),
+        ({"generator": "timm:no-such"}, "network timm:no-such: expected one of timm"),
+        ({"generator": "timm:resnet18", "options": {"levels": 9}}, "1 to 6 levels"),
         ({"generator": "monai:Nothing"}, "MONAI has no network 'Nothing'"),
         ({"generator": "monai:AutoEncoder", "options": {}}, "does not take these options"),
         ({"generator": "monai:PatchInferer"}, "MONAI has no network"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,13 @@ from click.core import ParameterSource
 from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.output_paths import check_folder_takes_files, check_output_file
 from zooassist_plugin.progress import progress
-from zooassist_training.evaluation.masks.command import NAMES, evaluate_masks, mask_options
+from zooassist_training.evaluation.masks.command import (
+    NAMES,
+    OF_FILES,
+    evaluate_masks,
+    mask_options,
+    read_request,
+)
 
 if TYPE_CHECKING:
     from zooassist_serving.model_folder import ModelFolder
@@ -110,6 +116,9 @@ def evaluate(
     the values in the subjects' metadata: errors, explained variance, coverage of intervals, and
     predicted against true. Exit code 1: some images could not be used, and are named.
 
+    A model of masks or volumes draws them for the split's images, and they are held against the
+    set's: --metric says by what, class by class; the page shows the best and the worst.
+
     With --predicted and --truth instead, masks of one name are compared (PNG, TIFF, NIfTI, folders
     of slices), and every figure goes to mask-metrics.json.
     """
@@ -118,7 +127,6 @@ def evaluate(
         _refuse_given(context, [name for name in options if name not in NAMES])
         _end(evaluate_masks(about_masks, out))
         return
-    _refuse_given(context, list(about_masks))
     if options["model"] is None or options["training_set"] is None:
         raise BadInput(
             "evaluate: expected MODEL and TRAINING_SET, or --predicted and --truth with masks"
@@ -131,6 +139,11 @@ def evaluate(
 
     page, figures = _places(out)
     folder = load_model_folder(options["model"])
+    if folder.card.kind in ("mask", "volume"):
+        _refuse_given(context, [*OF_FILES, "overrides", "fit_calibration", "out_model"])
+        _end(_masks(page, figures, folder, about_masks, **options))
+        return
+    _refuse_given(context, list(about_masks))
     if folder.card.targets:
         problems = _values(page, figures, folder, **options)
     else:
@@ -240,6 +253,60 @@ def _values(
             f"  {each.target.label:26} {each.subjects:8} {each.rmse:10.4g} {each.mae:10.4g} "
             f"{each.bias:+10.3g} {each.r2:7.3f}   {told}{'  (few)' if each.few else ''}"
         )
+    click.echo(f"{page}, {figures}")
+    return evaluation.problems
+
+
+def _masks(
+    page: Path,
+    figures: Path,
+    folder: ModelFolder,
+    about_masks: Mapping[str, Any],
+    *,
+    where: tuple[tuple[str, str], ...],
+    overrides: tuple[tuple[str, str], ...],
+    **options: Any,  # noqa: ANN401 - the fields of Request
+) -> tuple[ItemFailed, ...]:
+    """Evaluate a model that draws masks; returns the images that could not be used."""
+    from zooassist_training.evaluation.masks.model_run import evaluate_mask_model
+    from zooassist_training.evaluation.masks.summary import (
+        summarise_rows,
+        table_lines,
+        write_mask_metrics,
+    )
+    from zooassist_training.evaluation.report.masks_page import about, write_mask_report
+    from zooassist_training.evaluation.run import Request
+
+    with progress() as start:
+        request = Request(where=dict(where), overrides=dict(overrides), **options)
+        evaluation = evaluate_mask_model(request, folder, read_request(about_masks), start)
+    summaries = summarise_rows(evaluation.rows, evaluation.metrics)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_mask_metrics(
+        figures,
+        evaluation.rows,
+        summaries,
+        evaluation.metrics,
+        evaluation.problems,
+        about(evaluation),
+    )
+    write_mask_report(evaluation, summaries, page)
+    card = folder.card
+    what = "volumes" if card.kind == "volume" else "images"
+    click.echo(
+        f"model {card.name} {card.version} on the split {request.split!r} of "
+        f"{request.training_set}: {evaluation.images} {what}"
+    )
+    if evaluation.learnt_from == "yes":
+        click.echo("  the model learnt from these images: they say nothing of others")
+    if evaluation.learnt_from == "perhaps":
+        click.echo("  the model learnt from this split of another set: are there common images?")
+    if evaluation.chosen_by:
+        click.echo("  the validation split chose the model's epoch: it flatters a little")
+    if evaluation.not_compared:
+        click.echo(f"  not compared: {', '.join(evaluation.not_compared)}")
+    for line in table_lines(summaries):
+        click.echo(line)
     click.echo(f"{page}, {figures}")
     return evaluation.problems
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def mask(training_set: Path, out: Path, **given: Any) -> None:  # noqa: ANN401
     stretch = given.pop("stretch")
     given["stretch"] = Stretch()
     if stretch is not None:
-        given["stretch"] = _checked(
+        given["stretch"] = checked(
             Stretch, "--stretch", q=stretch[0], low=stretch[1], high=stretch[2]
         )
     _train(training_set, out, "mask", given)
@@ -57,7 +58,7 @@ def volume(volumes: Path, out: Path, **given: Any) -> None:  # noqa: ANN401
     images/ and labels/ that hold NIfTI files, tiff stacks or folders of slices, of the same names.
     """
     low, high = given.pop("scaling")
-    given["scaling"] = _checked(VolumeScaling, "--scaling", low=low, high=high)
+    given["scaling"] = checked(VolumeScaling, "--scaling", low=low, high=high)
     given["classes"] = _named(given.pop("classes"))
     _train(volumes, out, "volume", given)
 
@@ -68,7 +69,7 @@ def _train(data: Path, out: Path, kind: str, given: dict[str, Any]) -> None:
     from zooassist_training.segmentation.train import train_masks
 
     checkpoints, overwrite = given.pop("checkpoints"), given.pop("overwrite")
-    recipe = _recipe(kind=kind, name=given.pop("name") or out.resolve().name, **given)
+    recipe = mask_recipe(kind=kind, name=given.pop("name") or out.resolve().name, **given)
     trained = train_masks(data, out, recipe, checkpoints=checkpoints, overwrite=overwrite)
     for problem in trained.problems:
         click.echo(f"error: {problem}", err=True)
@@ -82,7 +83,7 @@ def _train(data: Path, out: Path, kind: str, given: dict[str, Any]) -> None:
         raise SystemExit(1)
 
 
-def _recipe(
+def mask_recipe(
     *,
     size: int,
     windows: int,
@@ -98,7 +99,7 @@ def _recipe(
     judge_epochs: int,
     seg_alpha: float,
     loss: str,
-    train_on_validation: bool,
+    train_on_validation: bool = False,
     depth: int = 1,
     **options: Any,  # noqa: ANN401 - the fields of FitOptions and MaskRecipe
 ) -> MaskRecipe:
@@ -110,11 +111,8 @@ def _recipe(
     from zooassist_training.segmentation.networks import DiscriminatorSpec
     from zooassist_training.segmentation.train import MaskRecipe
 
-    fit_names = (
-        *("epochs", "patience", "batch_size", "learning_rate", "averaging", "seed"),
-        *("precision", "threads", "devices", "strategy"),
-    )
-    chosen = {name: options.pop(name) for name in fit_names}
+    fit_names = {each.name for each in fields(FitOptions)}
+    chosen = {name: options.pop(name) for name in fit_names & options.keys()}
     # Windows lie at random places as it is.
     change = Augmentation(rotate=not upright, flip=flip, zoom=zoom, shift=0, brightness=brightness)
     adversary = AdversaryOptions(
@@ -139,9 +137,16 @@ def _recipe(
     )
 
 
-def _checked(
+def checked(
     made: type[Stretch] | type[VolumeScaling], option: str, **values: float
 ) -> Stretch | VolumeScaling:
+    """Build what the values of an option describe.
+
+    Raises
+    ------
+    BadInput
+        When they are no percentiles.
+    """
     try:
         return made(**values)
     except ValidationError as error:

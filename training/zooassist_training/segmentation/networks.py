@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from zooassist_plugin.errors import BadInput
 from zooassist_training.segmentation.discriminator import PatchDiscriminator
+from zooassist_training.segmentation.encoder_unet import EncoderUNet
 from zooassist_training.segmentation.tcup import TcupGenerator, in_stacks
 from zooassist_training.segmentation.unet import UNet
 
 Kind = Literal["mask", "volume"]
-MONAI = "monai:"
+MONAI, TIMM = "monai:", "timm:"
 # Arguments by which MONAI's networks are told what comes in and what goes out.
 DIMENSIONS, CHANNELS_IN, CHANNELS_OUT = "spatial_dims", "in_channels", "out_channels"
 
@@ -47,8 +48,8 @@ class SegmentationSpec:
     Attributes
     ----------
     generator : str
-        ``unet`` (masks), ``tcup`` (volumes), or ``monai:`` and the name of one of MONAI's networks
-        for images.
+        ``unet`` (masks), ``tcup`` (volumes), or for images ``monai:`` and the name of one of
+        MONAI's networks, or ``timm:`` and the name of an encoder, see `encoder_unet`.
     options : mapping
         Arguments of the generator.
     classes : int
@@ -208,6 +209,9 @@ def build_generator(spec: SegmentationSpec) -> nn.Module:
         if spec.generator == fits:
             generator: nn.Module = made(spec.channels, spec.logits, **arguments)
             return generator
+        if spec.generator.startswith(TIMM) and spec.kind == "mask":
+            encoder = spec.generator.removeprefix(TIMM)
+            return EncoderUNet(spec.channels, spec.logits, encoder, **arguments)
         if spec.generator.startswith(MONAI) and spec.kind == "mask":
             return _of_monai(spec.generator.removeprefix(MONAI), spec, arguments)
     except (TypeError, ValueError, NotImplementedError, AssertionError) as error:
@@ -215,7 +219,8 @@ def build_generator(spec: SegmentationSpec) -> nn.Module:
         raise BadInput(
             f"network {spec.generator}: does not take these options ({text}); see --network-options"
         ) from error
-    other = ", or monai:NAME (such as monai:BasicUNet)" if spec.kind == "mask" else ""
+    others = ", monai:NAME (such as monai:BasicUNet) or timm:NAME (such as timm:resnet18)"
+    other = others if spec.kind == "mask" else ""
     raise BadInput(f"network: expected {fits}{other}, got {spec.generator!r}")
 
 

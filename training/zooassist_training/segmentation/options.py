@@ -232,7 +232,10 @@ VOLUMES: tuple[Option, ...] = (
 )
 MASK_SECTIONS: Mapping[str, Sequence[Option]] = {
     "What is written": RESULT,
-    "The network": _network("unet", "unet, or one of MONAI's by name: monai:BasicUNet."),
+    "The network": _network(
+        "unet",
+        "unet, monai:NAME (monai:BasicUNet), or timm:ENCODER in a UNet.",
+    ),
     "What it sees": IMAGES,
     "How it learns": _fitting("focal-tversky", 1e-3, 8),
     "The discriminator": ADVERSARY,
@@ -247,4 +250,31 @@ VOLUME_SECTIONS: Mapping[str, Sequence[Option]] = {
     "The discriminator": ADVERSARY,
     "How volumes are changed in training": _augmentation("upright"),
     "The machine": MACHINE,
+}
+
+
+def _without(options: Sequence[Option], *names: str) -> tuple[Option, ...]:
+    return tuple(option for option in options if _name_of(option) not in names)
+
+
+def _name_of(option: Option) -> str | None:
+    # click hands out no option before it is on a command.
+    name: str | None = vars(option(lambda: None))["__click_params__"][-1].name
+    return name
+
+
+# Nothing is kept of a simulation's networks, and no volume is spared to choose an epoch.
+SIMULATION_SECTIONS: Mapping[str, Sequence[Option]] = {
+    "The networks": _without(
+        _network("tcup", "tcup; or unet, monai:NAME, timm:NAME, which see single slices."),
+        "start",
+        "store",
+    ),
+    "What they see": _without(VOLUMES, "classes"),
+    "How they learn": _without(
+        _fitting("dice-ce", 2e-3, 4), "patience", "train_on_validation", "seed"
+    ),
+    "The discriminator": ADVERSARY,
+    "How volumes are changed in training": _augmentation("upright"),
+    "The machine": _without(MACHINE, "devices", "strategy", "checkpoints"),
 }

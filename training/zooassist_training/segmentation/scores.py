@@ -33,7 +33,7 @@ def score_test_split(
         runtime = OnnxRuntime(path, threads=threads)
         for image, truth in zip(test.images, test.labels, strict=True):
             counts = [Counts()] * len(card.classes)
-            for start, predicted in _places(card, runtime, image):
+            for start, predicted in predicted_places(card, runtime, image):
                 true = truth[start : start + len(predicted)]
                 counts = [
                     known + count(predicted == place, true == place)
@@ -47,10 +47,16 @@ def score_test_split(
     return {"dice": float(means.mean())} | {f"dice/{each.name}": float(m) for each, m in named}
 
 
-def _places(
+def predicted_places(
     card: ModelCard, runtime: OnnxRuntime, image: NDArray[np.uint8]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield number of a slice, and places of classes (slices, height, width) from there on."""
+    """Yield number of a slice, and places of classes (slices, height, width) from there on.
+
+    Parameters
+    ----------
+    image : array of shape (slices, height, width, channels)
+        Prepared as the card says: scaled, and volumes brought to 8 bits.
+    """
     thresholds = list(card.thresholds.values())
     if card.kind == "volume":
         for slices in VolumeRunner(card, runtime).run(image):

@@ -188,7 +188,7 @@ def train_masks(
     source = open_source(data, recipe.kind, recipe.classes, recipe.gap)
     torch.manual_seed(recipe.fit.seed)
     # Of a guess of channels, before the images are read: wrong options should not wait.
-    _network(recipe, len(source.classes), 3)
+    untrained_network(recipe, len(source.classes), 3)
     training = source.read(recipe.train_on, recipe.preprocessing)
     if not len(training):
         raise BadInput(_nothing(source.name, training))
@@ -200,7 +200,7 @@ def train_masks(
     what = "volumes" if recipe.kind == "volume" else "images"
     log.info("%s: %d to train on, %d to validate, %d to test", what, *map(len, parts))
     torch.manual_seed(recipe.fit.seed)
-    network = _network(recipe, len(source.classes), channels)
+    network = untrained_network(recipe, len(source.classes), channels)
     network.normalise_by(*channel_statistics(training))
     if recipe.start is not None:
         begin_from(network, recipe.start)
@@ -218,7 +218,14 @@ def train_masks(
     )
 
 
-def _network(recipe: MaskRecipe, classes: int, channels: int) -> SegmentationNetwork:
+def untrained_network(recipe: MaskRecipe, classes: int, channels: int) -> SegmentationNetwork:
+    """Build the network that a recipe describes.
+
+    Raises
+    ------
+    BadInput
+        When it does not take the options, or windows of this size.
+    """
     usual = {"mask": "unet", "volume": "tcup"}[recipe.kind]
     spec = SegmentationSpec(
         kind=recipe.kind,

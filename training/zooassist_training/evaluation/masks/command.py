@@ -109,6 +109,9 @@ NAMES: Final = (
     "most_voxels",
 )
 
+# Of them, what says nothing of a model's masks: its classes are those of the training set.
+OF_FILES: Final = ("predicted", "truth", "classes", "relabel", "instances", "as_volume")
+
 
 def evaluate_masks(options: Mapping[str, Any], out: Path) -> list[ItemFailed]:
     """Compare masks, print the summary and write all figures; return what failed.
@@ -121,16 +124,7 @@ def evaluate_masks(options: Mapping[str, Any], out: Path) -> list[ItemFailed]:
     predicted, truth = options["predicted"], options["truth"]
     if predicted is None or truth is None:
         raise BadInput("evaluate: expected both --predicted and --truth")
-    request = MaskRequest(
-        metrics=tuple(dict.fromkeys(options["metrics"])) or ("dice",),
-        regions=read_regions(options["classes"]),
-        relabel=read_relabel(options["relabel"]),
-        challenge=options["challenge"],
-        at=options["at"],
-        instances=options["instances"],
-        spacing=options["spacing"],
-        most_voxels=options["most_voxels"],
-    )
+    request = read_request(options)
     if out.suffix.lower() == ".json":
         figures = out
         check_output_file(out, ".json")
@@ -158,6 +152,20 @@ def evaluate_masks(options: Mapping[str, Any], out: Path) -> list[ItemFailed]:
         click.echo(line)
     click.echo(str(figures))
     return problems
+
+
+def read_request(options: Mapping[str, Any]) -> MaskRequest:
+    """Read what is to be measured of the options in `NAMES`."""
+    return MaskRequest(
+        metrics=tuple(dict.fromkeys(options["metrics"])) or ("dice",),
+        regions=read_regions(options["classes"]),
+        relabel=read_relabel(options["relabel"]),
+        challenge=options["challenge"],
+        at=options["at"],
+        instances=options["instances"],
+        spacing=options["spacing"],
+        most_voxels=options["most_voxels"],
+    )
 
 
 def _say(rows: list[Row], request: MaskRequest) -> None:

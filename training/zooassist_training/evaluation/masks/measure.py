@@ -85,18 +85,23 @@ def measure_pair(pair: Pair, request: MaskRequest) -> list[Row]:
         to no region, or a box is too large.
     """
     with open_stack(pair.predicted) as ours, open_stack(pair.truth) as theirs:
-        spacing = _common_spacing(ours, theirs, request)
-        named: Mapping[str, tuple[int, ...] | None] = request.named_regions or {FOREGROUND: None}
-        regions = {name: _Region(labels) for name, labels in named.items()}
-        known = _known(request)
-        for at in range(len(theirs)):
-            predicted, truth = (_read(each, at, request, known) for each in (ours, theirs))
-            for region in regions.values():
-                region.add(at, region.mask(predicted), region.mask(truth))
-        return [
-            _row(pair.name, name, region, ours, theirs, request, spacing)
-            for name, region in regions.items()
-        ]
+        return measure_stacks(pair.name, ours, theirs, request)
+
+
+def measure_stacks(name: str, ours: Stack, theirs: Stack, request: MaskRequest) -> list[Row]:
+    """Measure a predicted stack of labels against the true one; see `measure_pair`."""
+    spacing = _common_spacing(ours, theirs, request)
+    named: Mapping[str, tuple[int, ...] | None] = request.named_regions or {FOREGROUND: None}
+    regions = {region: _Region(labels) for region, labels in named.items()}
+    known = _known(request)
+    for at in range(len(theirs)):
+        predicted, truth = (_read(each, at, request, known) for each in (ours, theirs))
+        for region in regions.values():
+            region.add(at, region.mask(predicted), region.mask(truth))
+    return [
+        _row(name, region_name, region, ours, theirs, request, spacing)
+        for region_name, region in regions.items()
+    ]
 
 
 def _row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -108,12 +108,20 @@ def write_mask_metrics(
     summaries: Sequence[Summary],
     request: MaskRequest,
     problems: Sequence[ItemFailed],
+    about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write all rows and their summary as JSON; an infinite distance is null."""
+    """Write all rows and their summary as JSON; an infinite distance is null.
+
+    Parameters
+    ----------
+    about : mapping, optional
+        What else is to be said: of the model and the set.
+    """
     content: dict[str, Any] = {
         "encoding-type": "zooassist-mask-metrics",
         "encoding-version": "0.1.0",
         "producer": f"zooassist {__version__}",
+        **(about or {}),
         "parameters": {
             "metrics": request.metrics,
             "regions": request.named_regions,
