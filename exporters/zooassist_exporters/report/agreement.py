@@ -66,7 +66,7 @@ def agreement_with_others(
         yes = 2 * others - (totals[answers.rows] - 1)[:, None]  # more than half: positive
         same = np.where(yes == 0, 0.5, (yes > 0) == answers.chosen)
         said = answers.chosen | (others > 0)
-        agreement = np.ones(len(same))  # nobody said yes to anything
+        agreement: Floats = np.ones(len(same))  # nobody said yes to anything
         np.divide(
             (same * said).sum(axis=1), said.sum(axis=1), out=agreement, where=said.any(axis=1)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -161,13 +161,12 @@ class ReleasedModel(ServedModel):
                 return
             sent: deque[Item] = deque()
             for prediction in model.predict(_noting(items, sent)):
-                item = sent.popleft()
-                self._offer(prediction, lambda other, item=item: other.predict([item]))
+                self._offer(prediction, _predicting(sent.popleft()))
                 yield prediction
 
     def _propose_with(
         self, version: str, items: Iterable[Item], workflow: Workflow, match: LabelMatch
-    ) -> Iterator[Proposed]:
+    ) -> Generator[Proposed]:
         with self._using(version) as model:
             if self.release.shadow is None:
                 yield from model.propose(items, workflow, match)
@@ -231,6 +230,10 @@ def _subject(item: Item) -> tuple[int | None, str]:
 
 def _kept(item: Item) -> Item:
     return replace(item, data=remembering(item.data))
+
+
+def _predicting(item: Item) -> Rerun:
+    return lambda other: other.predict([item])
 
 
 def _noting(items: Iterable[Item], sent: deque[Item]) -> Iterator[Item]:

@@ -66,8 +66,8 @@ class EncoderUNet(nn.Module):
                 f"{levels} sizes ({text}); choose another"
             ) from error
         _leave_out_unused(self.encoder)
-        found = self.encoder.feature_info.channels()
-        reductions = self.encoder.feature_info.reduction()
+        about: Any = self.encoder.feature_info
+        found, reductions = about.channels(), about.reduction()
         self.divisor = int(reductions[-1])
         larger = [1, *reductions[:-1]]
         self._steps = [after // each for each, after in zip(larger, reductions, strict=True)]
@@ -120,5 +120,6 @@ def _leave_out_unused(encoder: nn.Module) -> None:
     """Cut what lies behind the last features: timm's EfficientNets compute it and give it away."""
     blocks = getattr(encoder, "blocks", None)
     if isinstance(blocks, nn.Sequential) and hasattr(encoder, "feature_info"):
-        last = max(each["stage"] for each in encoder.feature_info.get_dicts())
+        about: Any = encoder.feature_info
+        last = max(each["stage"] for each in about.get_dicts())
         encoder.blocks = blocks[:last]

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from numpy.typing import NDArray
 
 from zooassist_plugin.errors import BadInput, MissingExtra
 from zooassist_serving.catalogue.formats.output_format import (
@@ -56,7 +57,7 @@ class ZoobotCsvFormat(_ZoobotFormat):
         return []
 
 
-def _cells(values: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> pa.Array:
+def _cells(values: NDArray[np.floating]) -> pa.Array:
     """Return one column: numbers, or JSON lists of numbers."""
     import pyarrow.compute as pc
 
