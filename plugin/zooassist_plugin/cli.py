@@ -43,6 +43,9 @@ DOORS: dict[str, Door] = {
     "model": Door("zooassist_serving.model_command:model", "Inspect and verify model folders."),
     "predict": Door("zooassist_serving.predict_command:predict", "Predict images into a table."),
     "serve": Door("zooassist_serving.http.command:serve", "Serve models over HTTP."),
+    "batch": Door(
+        "zooassist_serving.batch.command:batch", "Predict what lands in a bucket or folder."
+    ),
 }
 
 ROOMS = (
@@ -80,6 +83,8 @@ EXTRAS = {
     "yaml": "shapes",
     "sep": "demo",
     "boto3": "aws",
+    "botocore": "aws",
+    "ray": "ray",
     "crowdkit": "consensus",
     "pandas": "consensus",
     "psycopg": "postgres",
