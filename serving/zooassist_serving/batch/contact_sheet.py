@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final
 
 import pyarrow as pa
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.output_paths import temporary_beside, writing
@@ -91,7 +91,7 @@ def write_sheet(shown: Sequence[Shown], fetching: Fetching, out: Path) -> None:
             try:
                 data = item.data if isinstance(item.data, bytes) else item.data()
                 picture = Image.fromarray(decode_image(data))
-                picture.thumbnail((TILE, TILE))
+                picture = ImageOps.contain(picture, (TILE, TILE))
             except BadInput:
                 picture = Image.new("RGB", (TILE, TILE), MISSING)
             sheet.paste(picture, (x, y))
