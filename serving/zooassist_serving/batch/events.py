@@ -17,6 +17,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_serving.batch.places import Place, Seen
 
 SHARD_MESSAGE: Final = "zooassist-shard"
+OBJECT_MESSAGE: Final = "zooassist-object"
 ENCODING_VERSION: Final = "0.1.0"
 CREATED: Final = "ObjectCreated"
 # Envelope -> where the event is in it.
@@ -40,6 +41,10 @@ class Arrived:
     seen: Seen
     otherwise: Place | None = None
 
+    def to_text(self) -> str:
+        """Return a message of ours about the object, for those that no bucket told of."""
+        return json.dumps({OBJECT_MESSAGE: ENCODING_VERSION, **_named(self.seen)})
+
 
 @dataclass(frozen=True)
 class ShardOrder:
@@ -58,13 +63,7 @@ class ShardOrder:
     def to_text(self) -> str:
         """Return the message."""
         return json.dumps(
-            {
-                SHARD_MESSAGE: ENCODING_VERSION,
-                "source": self.source.place.uri,
-                "etag": self.source.etag,
-                "version": self.source.version,
-                "shard": self.shard,
-            }
+            {SHARD_MESSAGE: ENCODING_VERSION, **_named(self.source), "shard": self.shard}
         )
 
 
@@ -97,6 +96,8 @@ def read_message(body: str) -> Message:
     try:
         if SHARD_MESSAGE in content:
             return Message(shard=_shard(content))
+        if OBJECT_MESSAGE in content:
+            return Message(arrived=(Arrived(_source(content, OBJECT_MESSAGE)),))
         if content.get("Event") == "s3:TestEvent":
             return Message()
         if isinstance(content.get("Records"), list) and content["Records"]:
@@ -116,15 +117,21 @@ def _foreign(body: str) -> str:
 
 
 def _shard(content: Mapping[str, Any]) -> ShardOrder:
-    if content[SHARD_MESSAGE] != ENCODING_VERSION:
-        raise ValueError(content[SHARD_MESSAGE])
     shard = content["shard"]
     if not isinstance(shard, int) or shard < 0:
         raise ValueError(shard)
-    source = Seen(
-        Place.parse(content["source"]), str(content["etag"] or ""), str(content["version"] or "")
-    )
-    return ShardOrder(source, shard)
+    return ShardOrder(_source(content, SHARD_MESSAGE), shard)
+
+
+def _named(seen: Seen) -> dict[str, str]:
+    return {"source": seen.place.uri, "etag": seen.etag, "version": seen.version}
+
+
+def _source(content: Mapping[str, Any], kind: str) -> Seen:
+    if content[kind] != ENCODING_VERSION:
+        raise ValueError(content[kind])
+    place = Place.parse(content["source"])
+    return Seen(place, str(content["etag"] or ""), str(content["version"] or ""))
 
 
 def _records(records: list[Any], body: str) -> tuple[Arrived, ...]:

@@ -61,6 +61,19 @@ def rows_of_source(
             yield ShardRow(seen.place.uri, error=str(error))
 
 
+def objects_of(argument: str, store: Store) -> Iterator[Seen]:
+    """Yield the object that an argument names, or all below the prefix that it is.
+
+    Manifests too: each is told of by itself.
+    """
+    place = Place.parse(argument)
+    looked = None if not place.key or place.key.endswith("/") else _looked(place, store)
+    if looked is not None:
+        yield looked
+        return
+    yield from store.list(_folder(place) if not place.bucket or place.key else place)
+
+
 def _looked(place: Place, store: Store) -> Seen | None:
     try:
         looked = store.look(place)

@@ -59,7 +59,8 @@ class Queue:
         self, url: str, endpoint_url: str | None = None, region: str | None = None
     ) -> None:
         self.url = url
-        self._client: Any = boto3.client(
+        # A session of our own: boto3's own would keep the first credentials for good.
+        self._client: Any = boto3.session.Session().client(
             "sqs",
             endpoint_url=endpoint_url,
             region_name=region or (None if endpoint_url is None else "us-east-1"),

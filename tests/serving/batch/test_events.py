@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from zooassist_serving.batch.events import ForeignMessage, ShardOrder, read_message
+from zooassist_serving.batch.events import Arrived, ForeignMessage, ShardOrder, read_message
 from zooassist_serving.batch.places import Place, Seen
 
 
@@ -80,6 +80,11 @@ def test_event_bridge_sends_raw_keys():
 def test_shards_of_ours():
     order = ShardOrder(Seen(Place("survey", "a b.csv"), "e", "v"), 7)
     assert read_message(order.to_text()).shard == order
+
+
+def test_objects_that_no_bucket_told_of():
+    told = Arrived(Seen(Place("survey", "a b.csv"), "e", "v"))
+    assert read_message(told.to_text()).arrived == (told,)
 
 
 @pytest.mark.parametrize(

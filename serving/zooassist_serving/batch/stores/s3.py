@@ -67,7 +67,8 @@ class S3Store:
 
     def __init__(self, options: S3Options, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
-        self._client: Any = boto3.client(
+        # A session of our own: boto3's own would keep the first credentials for good.
+        self._client: Any = boto3.session.Session().client(
             "s3",
             endpoint_url=options.endpoint_url,
             region_name=options.region or (None if options.endpoint_url is None else "us-east-1"),
