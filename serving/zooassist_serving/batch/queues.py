@@ -65,7 +65,7 @@ class Queue:
             endpoint_url=endpoint_url,
             region_name=region or (None if endpoint_url is None else "us-east-1"),
             config=Config(
-                retries={"mode": "standard", "max_attempts": 5},
+                retries={"mode": "standard", "max_attempts": 4},
                 connect_timeout=5,
                 read_timeout=LONG_POLL + 15,
                 max_pool_connections=32,

@@ -6,6 +6,7 @@ from unreliable_front import at_random, unreliable_front
 from zooassist_plugin.errors import Refused
 from zooassist_serving.batch.places import Place, Seen
 from zooassist_serving.batch.stores.s3 import S3Options, S3Store, check_conditional_writes
+from zooassist_serving.batch.stores.signed_reads import signed_headers
 from zooassist_serving.batch.stores.store import Busy, ObjectProblem
 
 BIG = bytes(range(256)) * 12_000  # three megabytes
@@ -65,7 +66,7 @@ def test_a_body_that_breaks_off_is_fetched_on_from_there(moto, s3, bucket, tmp_p
     assert faults == ["cut"] * 3
 
 
-def test_an_object_that_is_replaced_while_it_is_read(moto, s3, bucket):
+def test_an_object_that_is_replaced_while_it_is_read(moto, s3, bucket, tmp_path):
     s3.put_object(Bucket=bucket, Key="big", Body=BIG)
 
     def script(method, path, number):
@@ -74,7 +75,7 @@ def test_an_object_that_is_replaced_while_it_is_read(moto, s3, bucket):
         return "cut" if number == 0 else None
 
     with unreliable_front(moto, script) as (url, _), pytest.raises(ObjectProblem) as caught:
-        store_of(url).read(Seen(Place(bucket, "big")), 10**8)
+        store_of(url).download(Seen(Place(bucket, "big")), tmp_path / "big", 10**8)
     assert caught.value.trouble == "changed"
 
 
@@ -161,13 +162,46 @@ def test_a_store_that_writes_twice_is_refused(moto, bucket):
         check_conditional_writes(forgetful, Place(bucket, "out/"))
 
 
-def test_requester_pays_is_said(moto, s3, bucket):
+def test_requester_pays_is_said(moto, s3, bucket, tmp_path):
     s3.put_object(Bucket=bucket, Key="a", Body=b"x")
     store = store_of(moto, requester_pays=True)
     said = []
     store._client.meta.events.register(
         "before-sign.s3", lambda request, **others: said.append(dict(request.headers))
     )
-    store.read(Seen(Place(bucket, "a")), 10)
+    store.download(Seen(Place(bucket, "a")), tmp_path / "a", 10)
     list(store.list(Place(bucket, "")))
     assert [each["x-amz-request-payer"] for each in said] == ["requester", "requester"]
+
+
+def test_reads_without_boto_are_signed_as_boto_signs():
+    """Of the same request, at the same second, both make the same signature."""
+    from datetime import UTC, datetime
+
+    import botocore.auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    now = datetime(2026, 5, 17, 12, 30, 1, tzinfo=UTC)
+    url = "https://survey.s3.eu-west-1.amazonaws.com/in/a%20b%2B%C3%A9%2520.png"
+    keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token")
+    ours = signed_headers(url, keys, "eu-west-1", {"x-amz-request-payer": "requester"}, now)
+    request = AWSRequest("GET", url, headers={"x-amz-request-payer": "requester"})
+    request.context["client_config"] = None
+    request.context["payload_signing_enabled"] = False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.auth, "get_current_datetime", lambda *args, **kwargs: now)
+        botocore.auth.S3SigV4Auth(keys, "s3", "eu-west-1").add_auth(request)
+    assert ours["Authorization"] == request.headers["Authorization"]
+
+
+def test_an_answer_that_is_odd_is_left_to_boto(moto, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    for fault in ("500", "cut", "lost"):
+
+        def script(method, path, number, fault=fault):
+            return fault if number == 0 else None
+
+        with unreliable_front(moto, script) as (url, faults):
+            assert store_of(url).read(Seen(Place(bucket, "a")), 10) == b"x"
+        assert faults == [fault]

@@ -8,6 +8,7 @@ answer that was lost can be told from another writer's success.
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,10 +24,17 @@ from urllib3.exceptions import HTTPError
 from zooassist_plugin.errors import Refused
 from zooassist_serving.batch.places import Place, Seen
 from zooassist_serving.batch.stores.s3_errors import CHANGED, code_of, explain
+from zooassist_serving.batch.stores.signed_reads import SignedReader
 from zooassist_serving.batch.stores.store import Busy, Looked, ObjectProblem, too_large
 
 CHUNK: Final = 2**20
+# Variables with which boto3, too, reaches another store than AWS's.
+ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 TRIES: Final = 6
+# boto3's own, which wait longer and longer.
+CALL_TRIES: Final = 4
+# Another writer is at the same object just now.
+CONFLICTS: Final = {"ConditionalRequestConflict", "OperationAborted", "409"}
 TOKEN: Final = "zooassist-writer"
 LONGEST_PAUSE: Final = 8.0  # seconds
 
@@ -68,22 +76,36 @@ class S3Store:
     def __init__(self, options: S3Options, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
         # A session of our own: boto3's own would keep the first credentials for good.
-        self._client: Any = boto3.session.Session().client(
+        session = boto3.session.Session()
+        elsewhere = options.endpoint_url or next(
+            (os.environ[each] for each in ENDPOINTS if os.environ.get(each)), None
+        )
+        self._client: Any = session.client(
             "s3",
             endpoint_url=options.endpoint_url,
-            region_name=options.region or (None if options.endpoint_url is None else "us-east-1"),
+            region_name=options.region or (None if elsewhere is None else "us-east-1"),
             config=Config(
-                retries={"mode": "standard", "max_attempts": TRIES},
+                retries={"mode": "standard", "max_attempts": CALL_TRIES},
                 max_pool_connections=options.connections,
                 connect_timeout=5,
                 read_timeout=30,
                 # Other stores have no names per bucket, and may know no trailing checksums.
-                s3={"addressing_style": "path" if options.endpoint_url else "auto"},
+                s3={"addressing_style": "path" if elsewhere else "auto"},
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
         )
         self._paying = {"RequestPayer": "requester"} if options.requester_pays else {}
+        credentials = session.get_credentials()
+        self._reader = None
+        if credentials is not None:
+            self._reader = SignedReader(
+                self._base_of,
+                credentials,
+                self._client.meta.region_name,
+                options.connections,
+                {"x-amz-request-payer": "requester"} if options.requester_pays else {},
+            )
         self._encryption: dict[str, str] = {}
         if options.encryption:
             self._encryption["ServerSideEncryption"] = options.encryption
@@ -92,6 +114,10 @@ class S3Store:
 
     def read(self, seen: Seen, limit: int) -> bytes:
         """Return an object's bytes."""
+        if self._reader is not None:
+            data = self._reader.read(seen, limit)
+            if data is not None:
+                return data
         content = bytearray()
 
         def keep(chunk: bytes) -> None:
@@ -176,20 +202,14 @@ class S3Store:
                 if code_of(error) in CHANGED:
                     # boto3 may have repeated a write whose answer was lost: was it ours?
                     there = self.look(place)
-                    if there is None:
-                        # Refused for an upload of another that has not ended, or deleted since.
-                        self._pause(attempt)
-                        continue
-                    return there.metadata.get(TOKEN) == token
-                problem = explain(error, f"write {place.uri}")
-                if not isinstance(problem, Busy) or attempt == TRIES - 1:
-                    raise problem from error
+                    if there is not None:
+                        return there.metadata.get(TOKEN) == token
+                    # Refused for an upload of another that has not ended, or deleted since.
+                elif code_of(error) not in CONFLICTS:
+                    raise explain(error, f"write {place.uri}") from error
                 self._pause(attempt)
             except BotoCoreError as error:
-                problem = explain(error, f"write {place.uri}")
-                if not isinstance(problem, Busy) or attempt == TRIES - 1:
-                    raise problem from error
-                self._pause(attempt)
+                raise explain(error, f"write {place.uri}") from error
             else:
                 return True
         raise Busy(f"write {place.uri}: refused again and again; wait a little")
@@ -228,6 +248,11 @@ class S3Store:
         except (ClientError, BotoCoreError) as error:
             raise explain(error, f"sign {place.uri}") from error
         return str(url)
+
+    def _base_of(self, bucket: str) -> str:
+        """Return the address of a bucket's objects, as boto3 makes it."""
+        address = self.presign(Place(bucket, "k"), 60)
+        return str(address).partition("?")[0].removesuffix("k")
 
     def _pause(self, attempt: int) -> None:
         # Not all workers at the same moment again.
