@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from zooassist_serving.batch.jobs import PLAN, Distinct, Job, Plan, PlannedShard, planned
@@ -65,6 +65,6 @@ def rows_of_shard(store: Store, plan: Plan, shard: int) -> list[ShardRow]:
     return read_rows(store.read(Seen(plan.shard_place(shard)), MAX_PLAN_BYTES))
 
 
-def _runs(rows: Iterator[ShardRow], size: int) -> Iterator[Sequence[ShardRow]]:
+def _runs(rows: Iterator[ShardRow], size: int) -> Iterator[list[ShardRow]]:
     while run := list(islice(rows, size)):
         yield run

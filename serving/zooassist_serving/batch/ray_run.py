@@ -90,7 +90,8 @@ def run_on_ray(
                 "`ray start --head`, or say local"
             ) from error
         try:
-            actors = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+            cluster: Any = ray
+            actors = workers or max(1, int(cluster.cluster_resources().get("CPU", 1)))
             plain = settings.model_copy(update={"threads": THREADS_PER_WORKER})
             said = plain.model_dump(mode="json", by_alias=True) | {"reads_anything": True}
             shards = ray.data.from_items(

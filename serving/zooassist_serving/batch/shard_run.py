@@ -219,7 +219,7 @@ def _drawn(
         if predictor.card.kind == "volume":
             _draw_volumes(rows, predictor, fetching, Path(folder), out, go_on)
         else:
-            items = []
+            items: list[Item] = []
             for start in range(0, len(rows), predictor.unit):
                 # Fetched some ahead: an item's bytes are asked for when it is drawn.
                 items += _lazily(rows[start : start + predictor.unit], reader, go_on)

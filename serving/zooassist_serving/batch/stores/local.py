@@ -128,14 +128,13 @@ def _open(place: Place) -> BinaryIO:
         raise gone(place) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        trouble = "denied" if error.errno in DENIED else "unreadable"
         raise ObjectProblem(
-            "denied" if trouble == "denied" else "unreadable",
+            "denied" if error.errno in DENIED else "unreadable",
             f"{place.uri}: cannot be read: {reason}; mend its permissions, or leave it out",
         ) from error
     except ValueError as error:
         raise BadInput(f"{place.uri!r}: expected a path, got {error}") from error
-    return file  # type: ignore[return-value]  # a raw file has all that we call
+    return file
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

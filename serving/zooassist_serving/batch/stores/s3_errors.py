@@ -15,6 +15,9 @@ from botocore.exceptions import (
     PartialCredentialsError,
     TokenRetrievalError,
 )
+from botocore.exceptions import (
+    ConnectionError as NoConnection,
+)
 
 from zooassist_plugin.errors import BadInput, Refused, ZooassistError
 from zooassist_serving.batch.places import Place
@@ -111,7 +114,7 @@ def explain(
         return Refused(f"{what}: expected a region; set `region` in assist.toml or AWS_REGION")
     if isinstance(error, ParamValidationError):
         return BadInput(f"{what}: {_words(error)}; correct the name")
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, HTTPClientError | NoConnection):
         return Busy(f"{what}: no answer ({type(error).__name__}); check endpoint and network")
     return Busy(f"{what}: {_words(error)}; check endpoint and network")
 
