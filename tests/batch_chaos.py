@@ -32,6 +32,7 @@ from zooassist_serving.batch.stores.s3 import S3Options
 
 # Started once, with everything imported: a worker is there in a moment, and killed for good.
 SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["zooassist_serving.batch.worker_command", "boto3"])
 IMAGES, IN_ARCHIVE, ALONE, SHARD_ROWS = 60, 12, 4, 8
 PATIENCE = 300.0  # seconds
 
@@ -144,7 +145,7 @@ def look(store: Stores, bucket: str) -> None:
     prefix = Place(bucket, "out/")
     folders = set()
     for seen in list(store.list(prefix)):
-        if seen.place.name.startswith("part-"):
+        if seen.place.name.endswith(".parquet"):
             pq.read_table(io.BytesIO(store.read(Seen(seen.place), 10**8)))
         if seen.place.name == "_SUCCESS":
             folders.add(Place(bucket, seen.place.key.rpartition("/")[0]))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
+import botocore.auth
 import pytest
 import requests
 from botocore.config import Config
@@ -108,20 +110,15 @@ def test_wrong_keys_stop_the_work(ceph, monkeypatch):
         unknown.read(Seen(Place("survey", "out/part")), 10)
 
 
-def test_a_clock_that_is_wrong_stops_the_work(ceph, store):
-    import botocore.auth
-
+def test_a_clock_that_is_wrong_stops_the_work(store, monkeypatch):
     real = botocore.auth.get_current_datetime
-    from datetime import timedelta
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            botocore.auth,
-            "get_current_datetime",
-            lambda *args, **kwargs: real(*args, **kwargs) - timedelta(hours=1),
-        )
-        with pytest.raises(Refused, match="clock"):
-            store.read(Seen(Place("survey", "out/part")), 10)
+    def an_hour_ago(*arguments, **options):
+        return real(*arguments, **options) - timedelta(hours=1)
+
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", an_hour_ago)
+    with pytest.raises(Refused, match="clock"):
+        list(store.list(Place("survey", "out/")))
 
 
 def test_its_own_notifications_are_understood(ceph, store, tiny_folder, make_png):
