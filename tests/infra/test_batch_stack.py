@@ -25,9 +25,10 @@ PATIENCE = 240  # seconds
 
 
 def test_the_template_passes_its_linter():
-    done = subprocess.run(
-        [sys.executable, "-m", "cfnlint", str(TEMPLATE)], capture_output=True, text=True
-    )
+    linter = Path(sys.executable).with_name("cfn-lint")
+    if not linter.exists():
+        pytest.skip("cfn-lint is a tool of developers")
+    done = subprocess.run([linter, str(TEMPLATE)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 

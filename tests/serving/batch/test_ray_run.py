@@ -41,8 +41,8 @@ def test_ray_gives_the_same_rows(tiny_folder, tmp_path, make_png):
     assert shared.exit_code == 1, (shared.output, shared.exception)
     assert "40 of 41 images predicted" in shared.output
     assert as_bytes(rows(tmp_path / "ray")) == as_bytes(rows(tmp_path / "plain"))
-    parts = {path.name: path.read_bytes() for path in (tmp_path / "plain").rglob("part-*")}
-    for path in (tmp_path / "ray").rglob("part-*"):
+    parts = {path.name: path.read_bytes() for path in (tmp_path / "plain").rglob("part-*.parquet")}
+    for path in (tmp_path / "ray").rglob("part-*.parquet"):
         assert path.read_bytes() == parts[path.name], "the same shards in the same files"
     again = CliRunner().invoke(batch, [*common, *on_ray])
     assert "41 of them by another run" in again.output

@@ -188,7 +188,6 @@ def test_reads_without_boto_are_signed_as_boto_signs():
     ours = signed_headers(url, keys, "eu-west-1", {"x-amz-request-payer": "requester"}, now)
     request = AWSRequest("GET", url, headers={"x-amz-request-payer": "requester"})
     request.context["client_config"] = None
-    request.context["payload_signing_enabled"] = False
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.auth, "get_current_datetime", lambda *args, **kwargs: now)
         botocore.auth.S3SigV4Auth(keys, "s3", "eu-west-1").add_auth(request)

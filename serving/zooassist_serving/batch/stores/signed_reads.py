@@ -3,7 +3,7 @@
 boto3 takes milliseconds of processor time for each call, as a small model takes for an image. What
 it does beside signing (endpoints, retries, redirects, errors) is left to it: a read that does
 not succeed at once here is done again by boto3, which then says what is wrong.
-Signature: AWS's Signature Version 4 with an unsigned (empty) payload.
+Signature: AWS's Signature Version 4 of a request without a body.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from zooassist_serving.batch.places import Seen
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
-UNSIGNED: Final = "UNSIGNED-PAYLOAD"
+EMPTY: Final = hashlib.sha256(b"").hexdigest()
 TIMEOUT: Final = urllib3.Timeout(connect=5, read=30)
 
 
@@ -106,13 +106,13 @@ def signed_headers(
     """
     moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     parts = urlsplit(url)
-    said = {"host": parts.netloc, "x-amz-content-sha256": UNSIGNED, "x-amz-date": moment, **extra}
+    said = {"host": parts.netloc, "x-amz-content-sha256": EMPTY, "x-amz-date": moment, **extra}
     if keys.token:
         said["x-amz-security-token"] = keys.token
     names = sorted(said)
     signed = ";".join(names)
     lines = "".join(f"{name}:{said[name]}\n" for name in names)
-    request = f"GET\n{parts.path}\n\n{lines}\n{signed}\n{UNSIGNED}"
+    request = f"GET\n{parts.path}\n\n{lines}\n{signed}\n{EMPTY}"
     scope = f"{moment[:8]}/{region}/s3/aws4_request"
     digest = hashlib.sha256(request.encode()).hexdigest()
     key = _signing_key(keys.secret_key, moment[:8], region)
