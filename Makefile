@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus bench-nuclei bench-hippocampus bench-volume-graph bench-slice-choice bench-transfer-masks bench-masks bench-serving peers train-nuclei train-galaxy-zoo clean
+.PHONY: help install demo test lint format bench bench-morphology bench-galaxy-zoo bench-samples bench-scaling bench-transfer bench-catalogue bench-heads bench-masks-consensus bench-nuclei bench-hippocampus bench-volume-graph bench-slice-choice bench-transfer-masks bench-masks bench-serving peers bench-batch chaos train-nuclei train-galaxy-zoo clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -126,6 +126,12 @@ MASKS = bench-volume-graph bench-nuclei bench-hippocampus bench-slice-choice ben
 bench-masks: $(VENV)/.installed  ## all about masks and volumes (about five hours, quiet machine)
 	failed=; for each in $(MASKS); do $(MAKE) $$each || failed="$$failed $$each"; done; \
 		test -z "$$failed" || { echo "not met or not measured:$$failed"; exit 1; }
+
+bench-batch: $(VENV)/.installed  ## workers of a queue beside the graph alone, poison, memory
+	$(BIN)/python benchmarks/batch.py --data $(DATA)/galaxies_pool
+
+chaos: $(VENV)/.installed  ## a hundred bad days of the batch: killed workers, a store that fails
+	ZOOASSIST_CHAOS_RUNS=100 $(BIN)/python -m pytest tests/serving/batch/test_chaos.py -q -x
 
 train-nuclei: $(VENV)/.installed  ## make the bundled model of nuclei (about half an hour)
 	$(BIN)/python -m zooassist_training.recipes.nuclei --data $(DATA) --out nuclei

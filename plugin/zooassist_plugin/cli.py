@@ -46,6 +46,9 @@ DOORS: dict[str, Door] = {
     "drift": Door(
         "zooassist_serving.drift_command:drift", "Write down what a model says of its own images."
     ),
+    "batch": Door(
+        "zooassist_serving.batch.command:batch", "Predict what lands in a bucket or folder."
+    ),
 }
 
 ROOMS = (
@@ -83,6 +86,8 @@ EXTRAS = {
     "yaml": "shapes",
     "sep": "demo",
     "boto3": "aws",
+    "botocore": "aws",
+    "ray": "ray",
     "crowdkit": "consensus",
     "pandas": "consensus",
     "psycopg": "postgres",

@@ -27,6 +27,8 @@ VARIABLES = {
     "CAESAR_ENDPOINT": "caesar_endpoint",
     "ZOOASSIST_LEDGER": "ledger",
 }
+# Tables of `assist.toml` that commands read themselves.
+TABLES = {"batch"}
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,11 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise BadInput(f"{path}: expected a TOML settings file, got: {error}") from error
-        unknown = sorted(set(content) - set(VARIABLES.values()))
+        unknown = sorted(set(content) - set(VARIABLES.values()) - TABLES)
         if unknown:
             known = ", ".join(sorted(VARIABLES.values()))
             raise BadInput(f"{path}: unknown setting {unknown[0]!r}; expected one of {known}")
-        values.update({key: str(value) for key, value in content.items()})
+        values.update({key: str(value) for key, value in content.items() if key not in TABLES})
     for variable, key in VARIABLES.items():
         if environ.get(variable):
             values[key] = environ[variable]

@@ -7,7 +7,7 @@ The metadata is JSON inside a JSON string, with `subject_id` and `frame_id` as s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -20,8 +20,13 @@ CHUNK: Final = 2**16
 LONGEST_ENTRY: Final = 2**20
 
 
-def manifest_rows(path: Path) -> Iterator[Row]:
+def manifest_rows(path: Path, takes: Callable[[str], bool] = is_url) -> Iterator[Row]:
     """Yield one row per entry; an entry of another form is a row with an error.
+
+    Parameters
+    ----------
+    takes : callable
+        Whether an address is one that the caller can read.
 
     Raises
     ------
@@ -31,7 +36,7 @@ def manifest_rows(path: Path) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8") as file:
             for number, entry in enumerate(_entries(path, file), start=1):
-                yield _row(f"{path.name} entry {number}", entry)
+                yield _row(f"{path.name} entry {number}", entry, takes)
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as a manifest: {error}") from error
 
@@ -70,7 +75,7 @@ def _entries(path: Path, file: TextIO) -> Iterator[Any]:
         yield entry
 
 
-def _row(name: str, entry: object) -> Row:
+def _row(name: str, entry: object, takes: Callable[[str], bool]) -> Row:
     if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str)):
         return Row("", name, error='expected [url, "{metadata}"], got another form; mend it')
     url, said = entry
@@ -81,6 +86,6 @@ def _row(name: str, entry: object) -> Row:
         frame = int(metadata.get("frame_id") or 0) if isinstance(metadata, dict) else 0
     except (ValueError, TypeError):
         return Row("", name, error="expected JSON metadata with a numeric subject_id; mend it")
-    if not is_url(url):
+    if not takes(url):
         return Row("", name, subject_id, error=f"expected an http(s) URL, got {url[:80]!r}")
     return row_of(url, subject_id=subject_id, frame=frame)

@@ -113,7 +113,8 @@ def predict_into_parts(work: Work, parts: Parts, reader: Reader, show: Show) -> 
     def finish() -> None:
         part = coming.popleft()
         answers = [unit.result() for unit in part.units]
-        finishing.append((part, pool.submit(_columns, work, part.rows, answers)))
+        columns = pool.submit(part_columns, work.plane, work.model, work.format, part.rows, answers)
+        finishing.append((part, columns))
         while len(finishing) > work.threads:
             keep()
 
@@ -162,24 +163,26 @@ def _answer(work: Work, items: Sequence[Item]) -> Answers:
     return work.plane.answer(work.model, items)
 
 
-def _columns(work: Work, rows: list[Row], answers: Sequence[Answers]) -> pa.RecordBatch:
-    """Make the columns of one part."""
+def part_columns(
+    plane: DataPlane, model: str, form: Format, rows: Sequence[Row], answers: Sequence[Answers]
+) -> pa.RecordBatch:
+    """Make the columns of one part; the answers are of its rows, in their order."""
     errors = [error for answer in answers for error in answer.errors]
     failed = np.array([error is not None for error in errors])
     filled = [answer for answer in answers if len(answer.raw)]
     raw = np.concatenate([each.raw for each in filled]) if filled else None
-    card, columns = work.plane.metadata(work.model), row_columns(rows, errors)
-    if work.format.summarised:
-        summary = None if raw is None else work.plane.summarise(work.model, raw)
+    card, columns = plane.metadata(model), row_columns(rows, errors)
+    if form.summarised:
+        summary = None if raw is None else plane.summarise(model, raw)
         columns |= summary_columns(summary, card.answers, failed)
     else:
         width = len(card.schema_of_votes.columns)
         width = width if raw is None else width * raw.shape[1]
         columns[CONCENTRATIONS] = list_column(raw, width, failed)
-    if work.format.options.embedding is not None:
+    if form.options.embedding is not None:
         kept = [each.embeddings for each in filled if each.embeddings is not None]
         features = np.concatenate(kept) if kept else None
-        columns["embedding"] = list_column(features, work.format.options.embedding, failed)
+        columns["embedding"] = list_column(features, form.options.embedding, failed)
     return pa.record_batch(list(columns.values()), names=list(columns))
 
 

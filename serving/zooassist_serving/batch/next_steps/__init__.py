@@ -1,0 +1,1 @@
+"""What happens after a job: a catalogue, proposals, a command, a signed webhook."""
