@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import MaskClass, VolumeScaling
 from zooassist_plugin.output_paths import check_folder_takes_files
 from zooassist_training.segmentation.command import checked, mask_recipe
-from zooassist_training.segmentation.options import SIMULATION_SECTIONS
+from zooassist_training.segmentation.options import SIMULATION_SECTIONS, Option
 from zooassist_training.votes_options import SectionedCommand, with_sections
 
 FIGURES, PAGE = "simulation.json", "simulation.html"
@@ -107,7 +108,7 @@ HAND = (
         help="Pixels from one's own contour at which a proposed one is left as it is.",
     ),
 )
-SECTIONS = {
+SECTIONS: Mapping[str, Sequence[Option]] = {
     "The simulation": PLAN,
     "Noisy volunteers (usual: a real crowd)": HAND,
     **SIMULATION_SECTIONS,

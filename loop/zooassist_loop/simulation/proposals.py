@@ -58,7 +58,7 @@ def propose(
         image, truth = np.array(stacks.images[place]), stacks.labels[place] > 0
         name = stacks.names[place]
         said = [ask(network, image)[0] for network in networks]
-        mean = np.mean(said, axis=0, dtype=np.float32)
+        mean = np.stack(said).mean(axis=0, dtype=np.float32)
         masks.append(mean[:, 0] >= THRESHOLD)
         truths.append(truth)
         tables.append(

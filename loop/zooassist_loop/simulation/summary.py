@@ -17,7 +17,7 @@ from zooassist_loop.slice_table import Floats
 from zooassist_plugin.errors import BadInput
 
 STEPS: Final = 101
-SHARES: Final[Floats] = np.linspace(0, 1, STEPS)
+SHARES: Final[Floats] = np.linspace(0, 1, STEPS, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from zooassist_plugin import __version__
 from zooassist_plugin.output_paths import temporary_beside
@@ -84,7 +85,7 @@ def _section(evaluation: ValueEvaluation, place: int) -> ValueSection:
     best = order[: min(SHOWN, len(order) // 2)]
     worst = order[::-1][: min(SHOWN, len(order) - len(best))]
 
-    def shown(chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[ShownValue, ...]:
+    def shown(chosen: NDArray[np.signedinteger]) -> tuple[ShownValue, ...]:
         return tuple(
             ShownValue(
                 subject_id=int(evaluation.subject_ids[rows[each]]),
@@ -108,7 +109,7 @@ def _section(evaluation: ValueEvaluation, place: int) -> ValueSection:
 def _scatter(
     evaluation: ValueEvaluation,
     metrics: TargetMetrics,
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+    rows: NDArray[np.signedinteger],
     truth: Floats,
     means: Floats,
     deviations: Floats,
