@@ -8,6 +8,7 @@ from pathlib import Path
 # Name of a model -> the package that carries it, and the folder inside that package.
 BUNDLED_MODELS: dict[str, tuple[str, str]] = {
     "galaxy-zoo": ("zooassist_serving", "bundled/galaxy-zoo"),
+    "nuclei": ("zooassist_serving", "bundled/nuclei"),
 }
 
 
