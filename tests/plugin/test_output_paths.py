@@ -52,6 +52,6 @@ def test_bundled_models_are_found_without_importing_their_room():
     script = (
         "import sys; from zooassist_plugin.bundled import bundled_folders;"
         "assert all((path / 'model.json').is_file() for path in bundled_folders().values());"
-        "assert len(bundled_folders()) == 1; assert 'zooassist_serving' not in sys.modules"
+        "assert len(bundled_folders()) == 2; assert 'zooassist_serving' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -18,8 +18,9 @@ from zooassist_plugin.errors import BadInput
 from zooassist_serving.catalogue.rows import printable
 from zooassist_serving.catalogue.source import Source
 from zooassist_serving.http.command import serve
-from zooassist_serving.model_command import inspect, verify
+from zooassist_serving.model_command import inspect
 from zooassist_serving.predict_command import predict
+from zooassist_serving.repository.command import verify
 
 
 def huge_png() -> bytes:

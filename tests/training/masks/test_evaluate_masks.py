@@ -264,7 +264,7 @@ def test_pairs_need_a_name_in_common(tmp_path):
     ("arguments", "text"),
     [
         (("--predicted", "p"), "both --predicted and --truth"),
-        (("model", "set", "--iou", "0.4"), "--iou: expected either"),
+        (("galaxy-zoo", "set", "--iou", "0.4"), "--iou: expected either"),
         (("model", "--predicted", "p", "--truth", "t"), "model: expected either"),
         (("--predicted", "p", "--truth", "t", "--fit-calibration"), "--fit-calibration: exp"),
         ((), "expected MODEL and TRAINING_SET, or --predicted and --truth"),
