@@ -8,18 +8,14 @@ slices of 50 x 36 voxels. Held back are the volumes whose name hashes to the tes
 
 from __future__ import annotations
 
-import logging
-import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import click
 
 from zooassist_plugin.model_card import MaskClass
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions, Precision
+from zooassist_training.recipes.mask_recipe_command import recipe_command
 from zooassist_training.segmentation.fit import WindowOptions
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
@@ -86,37 +82,9 @@ def make(data: Path, out: Path, work: Path, recipe: MaskRecipe) -> TrainedMasks:
     return train_masks(data / FOLDER, out, recipe, checkpoints=work / "checkpoints", overwrite=True)
 
 
-@click.command()
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("../shared/data"),
-    show_default=True,
-    help="Holds hippocampus_mri/.",
+main = recipe_command(
+    "Train on the hippocampus volumes.", "hippocampus_mri", hippocampus_recipe, make
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
-@click.option("--work", type=click.Path(path_type=Path), help="Keep what can be resumed here.")
-@click.option("--epochs", type=click.IntRange(1), help="Other than the recipe's, to try it out.")
-@click.option("--threads", type=click.IntRange(1))
-@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
-def main(
-    data: Path,
-    out: Path,
-    work: Path | None,
-    epochs: int | None,
-    threads: int | None,
-    precision: Precision,
-) -> None:
-    """Train on the hippocampus volumes."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    recipe = hippocampus_recipe(threads, precision)
-    if epochs is not None:
-        recipe = replace(recipe, fit=replace(recipe.fit, epochs=epochs))
-    with tempfile.TemporaryDirectory() as scratch:
-        trained = make(data, out, work or Path(scratch), recipe)
-    click.echo(f"{out}: {trained.folder.card.version}, parity {trained.parity:.1e}")
-    for name, value in trained.test.items():
-        click.echo(f"  test {name}: {value:.4f}")
 
 
 if __name__ == "__main__":

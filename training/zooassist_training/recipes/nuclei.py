@@ -16,14 +16,11 @@ Run it with ``make train-nuclei``, or::
 from __future__ import annotations
 
 import csv
-import logging
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -34,6 +31,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions, Precision
+from zooassist_training.recipes.mask_recipe_command import recipe_command
 from zooassist_training.segmentation.apart import alone
 from zooassist_training.segmentation.fit import WindowOptions
 from zooassist_training.segmentation.module import AdversaryOptions
@@ -164,37 +162,7 @@ def _png(folder: Path, name: str) -> Path:
     return path
 
 
-@click.command()
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("../shared/data"),
-    show_default=True,
-    help="Holds nuclei/.",
-)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Model folder.")
-@click.option("--work", type=click.Path(path_type=Path), help="Keep what can be resumed here.")
-@click.option("--epochs", type=click.IntRange(1), help="Other than the recipe's, to try it out.")
-@click.option("--threads", type=click.IntRange(1))
-@click.option("--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True)
-def main(
-    data: Path,
-    out: Path,
-    work: Path | None,
-    epochs: int | None,
-    threads: int | None,
-    precision: Precision,
-) -> None:
-    """Train the bundled model of nuclei."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    recipe = nuclei_recipe(threads, precision)
-    if epochs is not None:
-        recipe = replace(recipe, fit=replace(recipe.fit, epochs=epochs))
-    with tempfile.TemporaryDirectory() as scratch:
-        trained = make(data, out, work or Path(scratch), recipe)
-    click.echo(f"{out}: {trained.folder.card.version}, parity {trained.parity:.1e}")
-    for name, value in trained.test.items():
-        click.echo(f"  test {name}: {value:.4f}")
+main = recipe_command("Train the bundled model of nuclei.", "nuclei", nuclei_recipe, make)
 
 
 if __name__ == "__main__":
