@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from zooassist_exporters.answer_columns import AnswerColumns
-from zooassist_exporters.long_table.reading import LongTable, Part
+from zooassist_exporters.long_table.reading import LongTable
 from zooassist_exporters.long_table.rejects import MOST_REJECTS, rejects_of
+from zooassist_exporters.long_table.spill import KeyRange
 from zooassist_exporters.long_table.workers import in_order
 from zooassist_exporters.problems import Problem, ProblemList
 from zooassist_exporters.reductions.votes import (
@@ -51,13 +52,14 @@ def count_parts(
 ) -> Iterator[CountedPart]:
     """Count the votes part by part; ids of subjects ascend."""
 
-    def count(part: Part) -> CountedPart:
+    def count(keys: KeyRange) -> CountedPart:
+        part = table.part(keys)
         records = table.records(part)
         counted = counted_answers(records, columns, rules)
         times = np.bincount(records.answers, minlength=len(table.keys))
         return CountedPart(part.subjects, counted, tally(counted, columns), times)
 
-    yield from in_order(count, table.parts(), workers)
+    yield from in_order(count, table.ranges(), workers)
 
 
 @dataclass

@@ -26,7 +26,7 @@ from zooassist_exporters.long_table.rejects import (
     problems_of,
     rejects_of,
 )
-from zooassist_exporters.long_table.spill import Spill, key_ranges
+from zooassist_exporters.long_table.spill import KeyRange, Spill, key_ranges
 from zooassist_exporters.long_table.subject_texts import SubjectTexts
 from zooassist_exporters.long_table.workers import cores, in_order
 from zooassist_exporters.problems import Problem, ProblemList
@@ -105,8 +105,15 @@ class LongTable:
 
     def parts(self) -> Iterator[Part]:
         """Yield what is known about some subjects, all of it; ids ascend from part to part."""
-        for keys in key_ranges([self._votes, self._subjects.spill]):
-            yield Part(self._votes.between(keys), self._subjects.spill.between(keys))
+        yield from map(self.part, self.ranges())
+
+    def ranges(self) -> list[KeyRange]:
+        """Return the ranges of subject ids that the parts are of."""
+        return key_ranges([self._votes, self._subjects.spill])
+
+    def part(self, keys: KeyRange) -> Part:
+        """Return one of the parts; may be called in any thread."""
+        return Part(self._votes.between(keys), self._subjects.spill.between(keys))
 
     def records(self, part: Part) -> VoteRecords:
         """Return the votes of a part, in the order of the file; may be called in any thread."""
@@ -185,6 +192,9 @@ class LongTable:
 def _later_ones(ids: pa.Table) -> pa.Table:
     """Return the rows whose classification id stands in an earlier row too."""
     numbers, rows = ids["classification_id"].to_numpy(), ids["row"].to_numpy()
+    alone = np.sort(numbers)
+    if (alone[1:] != alone[:-1]).all():  # as nearly always, and found much sooner
+        return ids.slice(0, 0)
     order = np.lexsort((rows, numbers))
     again = np.flatnonzero(np.diff(numbers[order]) == 0) + 1
     return ids.take(pa.array(order[again]))

@@ -8,6 +8,7 @@ is meant to be, however many rows there are.
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class _Batch:
 class Spill:
     """Batches of one schema, given back by ranges of a key.
 
-    A context manager; the file is gone at its end.
+    A context manager; the file is gone at its end. Several threads may read at a time.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ class Spill:
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self._reader: pa.ipc.RecordBatchFileReader | None = None
         self._batches: list[_Batch] = []
+        self._reading = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -97,14 +99,15 @@ class Spill:
 
     def between(self, keys: KeyRange) -> pa.Table:
         """Return the rows with keys in a range; those of one key in the order they came in."""
-        if self._path is None:
-            if keys != KeyRange():
-                self._held = self._sorted().to_batches()
-            found = [self._cut(batch, keys) for batch in self._held]
-            return pa.Table.from_batches(found, schema=self._schema)
-        reader = self._open()
-        chosen = [i for i, batch in enumerate(self._batches) if batch.meets(keys)]
-        found = [self._cut(reader.get_batch(place), keys) for place in chosen]
+        with self._reading:
+            if self._path is None:
+                if keys != KeyRange():
+                    self._held = self._sorted().to_batches()
+                found = [self._cut(batch, keys) for batch in self._held]
+                return pa.Table.from_batches(found, schema=self._schema)
+            reader = self._open()
+            chosen = [i for i, batch in enumerate(self._batches) if batch.meets(keys)]
+            found = [self._cut(reader.get_batch(place), keys) for place in chosen]
         # A copy: slices would keep the whole of their batches.
         return pa.Table.from_batches(found, schema=self._schema).combine_chunks()
 
