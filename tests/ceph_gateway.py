@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
-STARTUP_SECONDS = 180
+STARTUP_SECONDS = 300
 CONFIG = """[global]
 fsid = {fsid}
 mon_host = [v1:127.0.0.1:{mon}]

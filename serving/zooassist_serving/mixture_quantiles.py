@@ -1,4 +1,4 @@
-"""Where are the quantiles of very many mixtures of Betas at once? Fast, to a stated tolerance.
+"""Where are the quantiles of very many Betas, or mixtures of them? Fast, to a stated tolerance.
 
 A catalogue needs two quantiles of a mixture of twenty Betas for every column of every image, and
 the incomplete Beta function in a root search costs more than the network does. On the logit scale
@@ -22,6 +22,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from zooassist_serving.posteriors import LEAST, Floats, beta_mixture_quantile
 
@@ -40,8 +41,37 @@ MOST_CONCENTRATION: Final = 2000.0
 # Densities held at once; they should fit the processor's cache.
 BLOCK: Final = 150_000
 NEWTON_STEPS: Final = 4
+# Concentrations for which the quantile of one Beta keeps its tolerance in single precision.
+SINGLE_PRECISION: Final = (0.1, 200.0)
 
 Singles = NDArray[np.float32]
+
+
+def beta_quantiles(a: Floats, b: Floats, levels: Sequence[float]) -> Floats:
+    """Quantiles of Beta(a, b), within 1e-5: single precision takes half the time.
+
+    A quantile depends on its own Beta alone, whatever else is asked for with it.
+
+    Parameters
+    ----------
+    a, b : arrays of one shape
+        Not negative, finite.
+    levels : sequence of float
+        Probabilities between 0.02 and 0.1, or between 0.9 and 0.98: those of an interval's ends.
+
+    Returns
+    -------
+    array of shape (levels, ...)
+    """
+    a, b = np.maximum(a, LEAST), np.maximum(b, LEAST)
+    at = np.array(levels).reshape(-1, *[1] * a.ndim)
+    single = betaincinv(a.astype(np.float32), b.astype(np.float32), at.astype(np.float32))
+    found: Floats = single.astype(np.float64)
+    low, high = SINGLE_PRECISION
+    outside = (np.minimum(a, b) < low) | (np.maximum(a, b) > high)
+    if outside.any():
+        found[:, outside] = betaincinv(a[outside], b[outside], at.reshape(-1, 1))
+    return found
 
 
 def mixture_quantiles(a: Floats, b: Floats, levels: Sequence[float]) -> list[Floats]:

@@ -95,22 +95,8 @@ def interval(alphas: ArrayLike, level: float = 0.90) -> tuple[Floats, Floats]:
         Lower and upper end, each leaving out half of what `level` leaves out.
     """
     values = checked_concentrations(alphas)
-    return marginal_interval(values, values.sum(-1, keepdims=True) - values, level)
-
-
-def marginal_interval(alphas: Floats, rest: Floats, level: float = 0.90) -> tuple[Floats, Floats]:
-    """Central interval of equal mixtures of Beta(alphas, rest), for columns of any questions.
-
-    Parameters
-    ----------
-    alphas, rest : arrays of shape (images, samples, columns)
-        Concentration of the answer, and sum of its question's others.
-
-    Returns
-    -------
-    tuple of arrays of shape (images, columns)
-    """
-    a, b = np.swapaxes(alphas, 1, 2), np.swapaxes(rest, 1, 2)
+    rest = values.sum(-1, keepdims=True) - values
+    a, b = np.swapaxes(values, 1, 2), np.swapaxes(rest, 1, 2)
     tail = (1.0 - level) / 2.0
     if a.shape[-1] == 1:  # one call for both: with few images a call costs more than its values
         a, b = np.maximum(a[..., 0], LEAST), np.maximum(b[..., 0], LEAST)

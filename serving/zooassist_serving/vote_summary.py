@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_serving.information import bald
-from zooassist_serving.mixture_quantiles import mixture_quantiles
-from zooassist_serving.posteriors import Floats, checked_concentrations, marginal_interval
+from zooassist_serving.mixture_quantiles import beta_quantiles, mixture_quantiles
+from zooassist_serving.posteriors import Floats, checked_concentrations
 
 # Votes an image is imagined to get when information is computed. Few, as near retirement.
 EXPECTED_VOTES = 10
@@ -90,14 +90,14 @@ class VoteSummariser:
         )
 
     def _interval(self, alphas: Floats, rest: Floats) -> tuple[Floats, Floats]:
-        """Return both ends of every column's interval: exact for one sample, else to 1e-4."""
+        """Return both ends of every column's interval: to 1e-5 for one sample, else to 1e-4."""
         wanted, second = self._wanted, self._second
         ends = np.empty((2, len(alphas), self._columns))
         a, b = alphas[..., wanted], rest[..., wanted]
+        tail = (1.0 - LEVEL) / 2.0
         if alphas.shape[1] == 1:
-            ends[..., wanted] = marginal_interval(a, b, LEVEL)
+            ends[..., wanted] = beta_quantiles(a[:, 0], b[:, 0], (tail, 1.0 - tail))
         else:
-            tail = (1.0 - LEVEL) / 2.0
             by_column = [part.swapaxes(1, 2).reshape(-1, part.shape[1]) for part in (a, b)]
             found = mixture_quantiles(by_column[0], by_column[1], (tail, 1.0 - tail))
             ends[..., wanted] = [end.reshape(len(a), -1) for end in found]

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import betainc
+from scipy.special import betainc, betaincinv
 
 from zooassist_plugin.trees import TREES
 from zooassist_serving import mixture_quantiles as module
-from zooassist_serving.mixture_quantiles import mixture_quantiles
+from zooassist_serving.mixture_quantiles import beta_quantiles, mixture_quantiles
 from zooassist_serving.posteriors import beta_mixture_quantile, interval
 from zooassist_serving.vote_summary import summarise
 
 LEVELS = (0.025, 0.05, 0.5, 0.95, 0.975)
+ENDS = (0.025, 0.05, 0.9, 0.95, 0.975)
 ROWS = 300
 
 
@@ -92,3 +93,19 @@ def test_a_summary_of_many_samples_has_the_intervals_of_the_exact_solver():
         low, high = interval(alphas[:, :, where])
         np.testing.assert_allclose(summary.lower90[:, where], low, atol=1.5e-4)
         np.testing.assert_allclose(summary.upper90[:, where], high, atol=1.5e-4)
+
+
+def test_quantiles_of_single_betas_keep_their_tolerance():
+    rng = np.random.default_rng(11)
+    a, b = 10 ** rng.uniform(-4, 5, (2, 5_000))
+    found = beta_quantiles(a, b, ENDS)
+    exact = betaincinv(a, b, np.array(ENDS)[:, None])
+    assert np.abs(found - exact).max() < 1e-5
+    assert np.abs(found - exact).max() > 0  # else single precision is not in use
+
+
+def test_the_quantile_of_a_beta_does_not_depend_on_what_is_beside_it():
+    a, b = np.array([3.0, 1e-5, 4e4]), np.array([5.0, 2.0, 3e4])
+    together = beta_quantiles(a, b, ENDS)
+    alone = [beta_quantiles(a[i : i + 1], b[i : i + 1], ENDS)[:, 0] for i in range(3)]
+    np.testing.assert_array_equal(together, np.stack(alone, axis=1))
