@@ -15,12 +15,15 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
-STARTUP_SECONDS = 300
+STARTUP_SECONDS = 150
+# A port that was free a moment ago may be somebody's when the monitor asks for it, and then the
+# others wait for it in vain.
+ATTEMPTS = 3
 CONFIG = """[global]
 fsid = {fsid}
 mon_host = [v1:127.0.0.1:{mon}]
@@ -83,6 +86,21 @@ def free_port() -> int:
 @contextmanager
 def ceph_gateway(folder: Path) -> Iterator[Gateway]:
     """Run a cluster of one monitor, one disk and one gateway."""
+    with ExitStack() as stack:
+        for attempt in range(1, ATTEMPTS + 1):
+            home = folder / str(attempt)
+            home.mkdir()
+            try:
+                gateway = stack.enter_context(_cluster(home))
+                break
+            except (RuntimeError, subprocess.TimeoutExpired):
+                if attempt == ATTEMPTS:
+                    raise
+        yield gateway
+
+
+@contextmanager
+def _cluster(folder: Path) -> Iterator[Gateway]:
     mon, port = free_port(), free_port()
     for name in ("mon", "osd", "rgw"):
         (folder / name).mkdir()
