@@ -77,7 +77,7 @@ def record(name: str, figures: Mapping[str, Figure], command: str, root: Path = 
         },
     }
     results = root / "results"
-    results.mkdir(exist_ok=True)
+    results.mkdir(parents=True, exist_ok=True)
     replace_text(results / f"{name}.json", json.dumps(content, indent=2) + "\n")
     rows = [
         f"| {name} | {key} | {figure.value:.4g} | {figure.unit} | {figure.goal_text} "

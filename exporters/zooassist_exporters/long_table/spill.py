@@ -107,8 +107,7 @@ class Spill:
                 return pa.Table.from_batches(found, schema=self._schema)
             reader = self._open()
             chosen = [i for i, batch in enumerate(self._batches) if batch.meets(keys)]
-            found = [self._cut(reader.get_batch(place), keys) for place in chosen]
-        # A copy: slices would keep the whole of their batches.
+            found = [_own(self._cut(reader.get_batch(place), keys)) for place in chosen]
         return pa.Table.from_batches(found, schema=self._schema).combine_chunks()
 
     def parts(self) -> Iterator[pa.Table]:
@@ -159,6 +158,13 @@ class Spill:
         start = 0 if keys.start is None else int(np.searchsorted(column, keys.start))
         stop = len(column) if keys.stop is None else int(np.searchsorted(column, keys.stop))
         return batch.slice(start, stop - start)
+
+
+def _own(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Copy a slice out of its batch, which would stay as a whole: one of each run, in the end."""
+    if batch.get_total_buffer_size() > 2 * batch.nbytes:
+        return pa.concat_batches([batch])
+    return batch
 
 
 def key_ranges(spills: Sequence[Spill], part_bytes: int | None = None) -> list[KeyRange]:
