@@ -37,6 +37,7 @@ from serving_bench.servers import (
     as_base64,
     as_bytes,
     as_task,
+    bare_socket,
     free_port,
     label_studio,
     litserve,
@@ -108,8 +109,11 @@ def speed(bench: Bench) -> dict[str, Figure]:
     """Latency of one client and rate of many, beside the graph alone; in turns."""
     figures: dict[str, Figure] = {}
     for name, model in bench.models.items():
-        overheads, shares, raws, p50s = [], [], [], []
-        with ours([model], bench.cores, "--log-level", "info") as server:
+        overheads, beyond, shares, raws, p50s = [], [], [], [], []
+        with (
+            ours([model], bench.cores, "--log-level", "info") as server,
+            bare_socket(model, bench.cores) as socket,
+        ):
             bench.load(server, name, as_bytes, kind="closed", connections=4, seconds=1.0)
             for _ in range(bench.rounds):
                 raw = bench.raw(model)
@@ -126,7 +130,11 @@ def speed(bench: Bench) -> dict[str, Figure]:
                     skip=bench.seconds / 5,
                 )
                 check_statuses(many, {"200"})
+                least = bench.load(
+                    socket, name, as_bytes, kind="closed", connections=1, seconds=bench.seconds
+                )
                 overheads.append(1000 * (one["p50"] - raw["p50"]))
+                beyond.append(1000 * (one["p50"] - least["p50"]))
                 shares.append(many["rate"] / raw["rate"])
                 raws.append(raw)
                 p50s.append(one["p50"])
@@ -140,6 +148,7 @@ def speed(bench: Bench) -> dict[str, Figure]:
             f"{name}_decode_and_graph_p50": Figure(1000 * middle(r["p50"] for r in raws), "ms"),
             f"{name}_http_p50": Figure(1000 * middle(p50s), "ms, one client"),
             f"{name}_overhead_p50": Figure(middle(overheads), "ms", OVERHEAD_GOAL),
+            f"{name}_beyond_a_bare_socket_p50": Figure(middle(beyond), "ms, the graph in both"),
             f"{name}_raw_rate": Figure(middle(r["rate"] for r in raws), "images/s"),
             f"{name}_share_of_raw": Figure(
                 middle(shares), f"of the raw rate, {CLIENTS} clients", goal, "higher"

@@ -147,6 +147,13 @@ def ours(models: Sequence[Path], cores: Cores, *options: str, workers: int = 1) 
     return running("zooassist", pinned(cores.server, command), port, path, "/ready")
 
 
+def bare_socket(model: Path, cores: Cores) -> Any:  # noqa: ANN401
+    """Serve the graph behind a socket and nothing else."""
+    port = free_port()
+    command = [sys.executable, str(HERE / "raw_socket.py"), str(model), str(port)]
+    return running("bare socket", pinned(cores.server, command), port, "/predict", "/ready")
+
+
 def litserve(python: Path, model: Path, cores: Cores, batch: int) -> Any:  # noqa: ANN401
     """Serve with LitServe."""
     port = free_port()

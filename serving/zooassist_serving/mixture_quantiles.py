@@ -63,15 +63,21 @@ def beta_quantiles(a: Floats, b: Floats, levels: Sequence[float]) -> Floats:
     -------
     array of shape (levels, ...)
     """
-    a, b = np.maximum(a, LEAST), np.maximum(b, LEAST)
-    at = np.array(levels).reshape(-1, *[1] * a.ndim)
-    single = betaincinv(a.astype(np.float32), b.astype(np.float32), at.astype(np.float32))
-    found: Floats = single.astype(np.float64)
+    both = np.maximum((a, b), LEAST)
+    at = _single(tuple(levels), a.ndim)
+    found: Floats = betaincinv(*both.astype(np.float32), at).astype(np.float64)
     low, high = SINGLE_PRECISION
-    outside = (np.minimum(a, b) < low) | (np.maximum(a, b) > high)
-    if outside.any():
-        found[:, outside] = betaincinv(a[outside], b[outside], at.reshape(-1, 1))
+    if both.size and (both.min() < low or both.max() > high):
+        outside = (both.min(0) < low) | (both.max(0) > high)
+        exactly = np.array(levels)[:, None]
+        found[:, outside] = betaincinv(both[0][outside], both[1][outside], exactly)
     return found
+
+
+@lru_cache(maxsize=16)
+def _single(levels: tuple[float, ...], dimensions: int) -> Singles:
+    """Return levels for arrays of so many dimensions."""
+    return np.array(levels, dtype=np.float32).reshape(-1, *[1] * dimensions)
 
 
 def mixture_quantiles(a: Floats, b: Floats, levels: Sequence[float]) -> list[Floats]:

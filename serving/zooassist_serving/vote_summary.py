@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import entr
 
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
@@ -59,14 +60,17 @@ class VoteSummariser:
         self._schema, self._columns = schema, len(schema.columns)
         self._slices = tuple(schema.slices.values())
         self._starts = np.array([where.start for where in self._slices], dtype=np.intp)
-        self._sizes = np.diff([*self._starts, self._columns])
-        self._question_of = np.repeat(np.arange(len(self._sizes)), self._sizes)
+        sizes = np.diff([*self._starts, self._columns])
+        self._question_of = np.repeat(np.arange(len(sizes)), sizes)
         # The second of two answers is what the first leaves, and so are its interval's ends.
-        self._second = self._starts[self._sizes == 2] + 1
-        self._wanted = np.setdiff1d(np.arange(self._columns), self._second)
+        second = self._starts[sizes == 2] + 1
+        self._wanted = np.setdiff1d(np.arange(self._columns), second)
+        self._before_second = np.searchsorted(self._wanted, second - 1)
+        # Where a column's ends are when those of the seconds are put behind the others.
+        self._place = np.argsort([*self._wanted, *second])
         # A question with one answer has no entropy; its maximum of 0 must not divide.
-        self._most_entropy = np.log(np.maximum(self._sizes, 2))
-        self._paths = _paths(schema)
+        self._most_entropy = np.log(np.maximum(sizes, 2))
+        self._levels = _levels_of(schema)
 
     def __call__(self, concentrations: NDArray[np.floating]) -> VoteSummary:
         """Summarise; parameters and errors as of `summarise`."""
@@ -76,7 +80,7 @@ class VoteSummariser:
                 f"got {concentrations.shape}; schema and graph are not of the same model"
             )
         values = checked_concentrations(concentrations)
-        totals = np.add.reduceat(values, self._starts, axis=2)[..., self._question_of]
+        totals = np.add.reduceat(values, self._starts, axis=2).take(self._question_of, axis=2)
         shares = values / totals
         fractions: Floats = shares[:, 0] if values.shape[1] == 1 else shares.mean(1)
         lower90, upper90 = self._interval(values, totals - values)
@@ -91,25 +95,25 @@ class VoteSummariser:
 
     def _interval(self, alphas: Floats, rest: Floats) -> tuple[Floats, Floats]:
         """Return both ends of every column's interval: to 1e-5 for one sample, else to 1e-4."""
-        wanted, second = self._wanted, self._second
-        ends = np.empty((2, len(alphas), self._columns))
-        a, b = alphas[..., wanted], rest[..., wanted]
+        a, b = alphas.take(self._wanted, axis=2), rest.take(self._wanted, axis=2)
         tail = (1.0 - LEVEL) / 2.0
         if alphas.shape[1] == 1:
-            ends[..., wanted] = beta_quantiles(a[:, 0], b[:, 0], (tail, 1.0 - tail))
+            found = beta_quantiles(a[:, 0], b[:, 0], (tail, 1.0 - tail))
         else:
             by_column = [part.swapaxes(1, 2).reshape(-1, part.shape[1]) for part in (a, b)]
-            found = mixture_quantiles(by_column[0], by_column[1], (tail, 1.0 - tail))
-            ends[..., wanted] = [end.reshape(len(a), -1) for end in found]
-        ends[..., second] = 1.0 - ends[::-1, :, second - 1]
-        return ends[0], ends[1]
+            ends = mixture_quantiles(by_column[0], by_column[1], (tail, 1.0 - tail))
+            found = np.array(ends).reshape(2, len(a), len(self._wanted))
+        second = 1.0 - found[::-1].take(self._before_second, axis=2)
+        lower, upper = np.concatenate((found, second), axis=2).take(self._place, axis=2)
+        return lower, upper
 
     def asked(self, fractions: Floats) -> Floats:
         """Return the proportion asked, see `proportion_asked`."""
-        asked = np.ones((len(fractions), len(self._sizes)))
-        for index, leading in self._paths:
-            paths = sum(asked[:, parent] * fractions[:, column] for parent, column in leading)
-            asked[:, index] = np.minimum(paths, 1.0)
+        asked = np.ones((len(fractions), len(self._slices)))
+        for level in self._levels:
+            paths = asked.take(level.parents, axis=1) * fractions.take(level.columns, axis=1)
+            sums = np.add.reduceat(paths, level.starts, axis=1)
+            asked[:, level.questions] = np.minimum(sums, 1.0)
         return asked
 
     def _uncertainty(self, values: Floats, fractions: Floats, asked: Floats) -> Floats:
@@ -120,34 +124,59 @@ class VoteSummariser:
                 votes = np.rint(EXPECTED_VOTES * asked[:, i]).astype(np.int64)
                 total += bald(values[:, :, where], votes)
             return total
-        surprise = -fractions * np.log(np.where(fractions > 0, fractions, 1.0))
-        shares = np.add.reduceat(surprise, self._starts, axis=1) / self._most_entropy
+        shares = np.add.reduceat(entr(fractions), self._starts, axis=1) / self._most_entropy
         mean: Floats = (asked * shares).sum(1) / np.maximum(asked.sum(1), 1e-12)
         return mean
 
 
-def _paths(schema: LabelSchema) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
-    """Return the questions that not everybody is asked, those that lead to others first.
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """Questions whose parents are all in earlier levels, and the paths that lead to them.
 
-    Each with the pairs of (question, column) whose answer leads to it.
+    Attributes
+    ----------
+    questions : array
+        Their positions.
+    starts : array, one entry per question
+        Where its paths begin in the next two.
+    parents, columns : array, one entry per path
+        The question that leads here, and with which answer.
     """
+
+    questions: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    parents: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+
+def _levels_of(schema: LabelSchema) -> tuple[_Level, ...]:
+    """Return the questions that not everybody is asked, those that lead to others first."""
     column = {name: i for i, name in enumerate(schema.columns)}
     parent = {name: i for i, question in enumerate(schema.questions) for name in question.columns}
-    order: list[int] = []
+    depths: dict[int, int] = {}
 
-    def visit(index: int) -> None:
-        if index not in order:
-            for name in schema.questions[index].asked_after:
-                visit(parent[name])
-            order.append(index)
+    def depth(index: int) -> int:
+        if index not in depths:
+            leading = schema.questions[index].asked_after
+            depths[index] = max((1 + depth(parent[name]) for name in leading), default=0)
+        return depths[index]
 
+    levels: dict[int, list[int]] = {}
     for index in range(len(schema.questions)):
-        visit(index)
-    return tuple(
-        (index, tuple((parent[name], column[name]) for name in schema.questions[index].asked_after))
-        for index in order
-        if schema.questions[index].asked_after
-    )
+        levels.setdefault(depth(index), []).append(index)
+    made = []
+    for number in sorted(levels.keys() - {0}):
+        leading = [schema.questions[index].asked_after for index in levels[number]]
+        paths = [name for names in leading for name in names]
+        made.append(
+            _Level(
+                questions=np.array(levels[number], dtype=np.intp),
+                starts=np.cumsum([0, *map(len, leading[:-1])], dtype=np.intp),
+                parents=np.array([parent[name] for name in paths], dtype=np.intp),
+                columns=np.array([column[name] for name in paths], dtype=np.intp),
+            )
+        )
+    return tuple(made)
 
 
 def summarise(concentrations: NDArray[np.floating], schema: LabelSchema) -> VoteSummary:

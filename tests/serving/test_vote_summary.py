@@ -86,3 +86,11 @@ def test_disagreeing_samples_are_more_uncertain_than_agreeing_ones():
 def test_columns_of_another_model():
     with pytest.raises(BadInput, match="not of the same model"):
         summarise(np.ones((2, 1, 3), dtype=np.float32), TREES["gz2"])
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_no_image_at_all_has_an_empty_summary(samples):
+    schema = TREES["gz2"]
+    summary = summarise(np.zeros((0, samples, len(schema.columns))), schema)
+    assert summary.lower90.shape == summary.fractions.shape == (0, len(schema.columns))
+    assert summary.uncertainty.shape == (0,)
