@@ -63,11 +63,13 @@ print(json.dumps({"cpu": time.process_time() - start, "rows": rows}))
 OURS = """
 import json, sys, time
 from pathlib import Path
+from zooassist_exporters.leaving_pandas_out import leave_pandas_out
 from zooassist_exporters.long_table.reading import read_long_table
 from zooassist_exporters.problems import ProblemList
 from zooassist_exporters.rules import Rules
 from zooassist_exporters.votes_export import VotesInput, export_votes
 step, path, folder, workers = sys.argv[1:5]
+leave_pandas_out()  # as the command does
 start, wall = time.process_time(), time.perf_counter()
 found = {}
 if step == "extract":

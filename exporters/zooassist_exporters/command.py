@@ -12,6 +12,7 @@ from zooassist_exporters.classifications_command import classifications
 from zooassist_exporters.convert_command import convert
 from zooassist_exporters.images import FolderImages, SubjectMedia
 from zooassist_exporters.label_schema_file import read_label_schema
+from zooassist_exporters.leaving_pandas_out import leave_pandas_out
 from zooassist_exporters.marks_command import marks
 from zooassist_exporters.masks_command import masks
 from zooassist_exporters.problems import ProblemList
@@ -89,6 +90,7 @@ def votes(
     """Count the votes in the classification export FILE (- is standard input)."""
     if images is not None and subjects is not None:
         raise click.UsageError("give --images or --subjects, not both")
+    leave_pandas_out()
     problems = ProblemList()
     with ExitStack() as stack:
         given = VotesInput(
