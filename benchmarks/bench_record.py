@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).parent
+# What counts as a change of the code: everything but what benchmarks write here.
+CODE = (":/", ":(exclude)results", ":(exclude)RESULTS.md")
 TABLE = (
     "# Measured\n\n"
     "Written by the benchmarks themselves (`make bench-<name>`), one row per figure; the same\n"
@@ -111,12 +113,21 @@ def _word(holds: bool | None) -> str:
 
 
 def commit_name() -> str:
-    """Return the commit that was measured, with a mark when files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    """Return the commit that was measured, with a mark when files differ from it.
+
+    What earlier benchmarks of the same checkout recorded is no difference.
+    """
+    changes = ["git", "status", "--porcelain", "--untracked-files=no", "--", *CODE]
     try:
-        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
+        name = _output("git", "rev-parse", "--short=10", "HEAD")
+        dirty = "-dirty" if _output(*changes) else ""
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return name + dirty
+
+
+def _output(*command: str) -> str:
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

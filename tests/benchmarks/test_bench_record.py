@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,3 +57,25 @@ def test_rows_of_one_benchmark_are_replaced_and_others_stay(bench_record, tmp_pa
 def test_figure_with_no_direction_is_refused(bench_record):
     with pytest.raises(ValueError, match="lower or higher"):
         bench_record.Figure(1.0, better="best")
+
+
+def test_results_of_other_benchmarks_are_no_change_of_the_code(bench_record, tmp_path, monkeypatch):
+    def git(*arguments):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True)
+
+    folder = tmp_path / "benchmarks"
+    (folder / "results").mkdir(parents=True)
+    for path in (folder / "results" / "a.json", folder / "RESULTS.md", tmp_path / "code.py"):
+        path.write_text("1")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    monkeypatch.setattr(bench_record, "HERE", folder)
+    clean = bench_record.commit_name()
+    assert len(clean) == 10
+    (folder / "results" / "a.json").write_text("2")
+    (folder / "RESULTS.md").write_text("2")
+    assert bench_record.commit_name() == clean
+    (tmp_path / "code.py").write_text("2")
+    assert bench_record.commit_name() == f"{clean}-dirty"
