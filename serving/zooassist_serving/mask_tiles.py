@@ -25,6 +25,8 @@ Floats = NDArray[np.float32]
 REALNESS: Final = "patch_realness"
 OVERLAP: Final = 0.25
 """Share of a tile's side that the next one covers again: at its border a network sees little."""
+ROUNDING: Final = 1e-4
+"""How far beyond 0 and 1 a graph's probabilities may lie: a sum in single precision passes 1."""
 
 
 class Graph(Protocol):
@@ -133,7 +135,7 @@ def _tiled(graph: Graph, card: ModelCard, image: Rgb) -> MaskAnswer:
             weights[top : top + side, left : left + side] += ramp
             if REALNESS in outputs:
                 realness.append(np.asarray(outputs[REALNESS], dtype=np.float32)[0])
-    total /= weights
+    total = np.clip(total / weights, 0.0, 1.0)
     judged = np.concatenate(realness) if realness else None
     return MaskAnswer(total[:, :height, :width], judged)
 
@@ -162,7 +164,7 @@ def _check(found: Floats, classes: int, side: int, card: ModelCard) -> None:
             f"model {card.name}: expected a mask of {classes} classes and {side} x {side} pixels, "
             f"got {list(found.shape[1:])}; its model.json and its graph do not fit"
         )
-    if not np.isfinite(found).all() or found.min() < 0 or found.max() > 1:
+    if not (found.min() >= -ROUNDING and found.max() <= 1 + ROUNDING):  # nor what is no number
         raise BadInput(
             f"model {card.name}: expected probabilities from 0 to 1, got {found.min():g} to "
             f"{found.max():g}; report this image to its author"

@@ -95,6 +95,13 @@ def test_graphs_that_answer_something_else_are_refused(answer, text, card):
         mask_probabilities(Colours(answer), card, np.zeros((40, 40, 3), np.uint8))
 
 
+def test_a_sum_that_rounds_beyond_one_is_a_probability_all_the_same(card):
+    found = mask_probabilities(
+        Colours(lambda found: np.full_like(found, 1 + 1e-6)), card, np.zeros((40, 40, 3), np.uint8)
+    )
+    assert found.max() == 1
+
+
 def test_a_card_has_to_name_its_classes(card):
     assert list(mask_classes(card)) == ["red cell", "green cell"]
     with pytest.raises(BadInput, match="expected its classes and their thresholds"):
