@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from zooassist_plugin.errors import BadInput, Refused
 from zooassist_serving.batch.archives import Archive
@@ -23,6 +23,9 @@ from zooassist_serving.batch.stores.store import ObjectProblem, Store
 from zooassist_serving.catalogue.reading import Reader
 from zooassist_serving.catalogue.rows import is_url
 from zooassist_serving.dataplane import Item
+
+AHEAD: Final = 32 << 20
+"""Bytes of files that are read before they are asked for, of the images of one run of the graph."""
 
 
 class Fetching:
@@ -94,8 +97,52 @@ class ShardReader:
         self._opened.close()
 
     def items(self, rows: Sequence[ShardRow]) -> list[Item]:
-        """Return the rows as items; what is remote is on its way from now on."""
-        return [Item(row.name, self._bytes_of(row), row.subject_id, row.frame) for row in rows]
+        """Return the rows as items, whose bytes are on their way from now on."""
+        local = [_is_local(row) for row in rows]
+        files = [_seen(row) for row, here in zip(rows, local, strict=True) if here]
+        ahead = iter(self._ahead(files))
+        items = []
+        for row, here in zip(rows, local, strict=True):
+            data = next(ahead) if here else self._bytes_of(row)
+            items.append(Item(row.name, data, row.subject_id, row.frame))
+        return items
+
+    def _ahead(self, files: Sequence[Seen]) -> list[Callable[[], bytes]]:
+        """Read files of this machine one after the other, beside the model: a disk may be slow.
+
+        One thread for all of them, since to hand over each takes longer than to read it.
+        """
+        if not files:
+            return []
+        coming = self._fetching.pool.submit(self._read_some, files)
+
+        def bytes_of(number: int) -> bytes:
+            read = coming.result()
+            found = read[number] if number < len(read) else None
+            if found is None:
+                return self._read(files[number])
+            read[number] = None  # its memory may go
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        return [partial(bytes_of, number) for number in range(len(files))]
+
+    def _read_some(self, files: Sequence[Seen]) -> list[bytes | Exception | None]:
+        """Read files until they are `AHEAD` bytes; an error is kept for who asks for the file."""
+        read: list[bytes | Exception | None] = []
+        size = 0
+        for seen in files:
+            if size > AHEAD:
+                break
+            try:
+                data = self._read(seen)
+            except Exception as error:  # noqa: BLE001 - raised where the file is asked for
+                read.append(error)
+            else:
+                read.append(data)
+                size += len(data)
+        return read
 
     def _bytes_of(self, row: ShardRow) -> Callable[[], bytes]:
         if row.error is not None:
@@ -106,11 +153,7 @@ class ShardReader:
             [item] = self._fetching.reader.items([row.catalogue_row()])
             assert callable(item.data)
             return partial(self._timed, item.data)
-        seen = _seen(row)
-        if not seen.place.bucket:
-            # A disk is read when its bytes are needed: threads would bring nothing.
-            return partial(self._read, seen)
-        return self._fetching.pool.submit(self._read, seen).result
+        return self._fetching.pool.submit(self._read, _seen(row)).result
 
     def _read(self, seen: Seen) -> bytes:
         try:
@@ -161,6 +204,13 @@ class ShardReader:
             raise self._stopped(error) from error
         with self._times.stage("download"):
             return file.read(row.member) if isinstance(file, Archive) else file.read(row.frame)
+
+
+def _is_local(row: ShardRow) -> bool:
+    """Whether a row is a file of its own on this machine."""
+    if row.error is not None or row.in_file or is_url(row.place):
+        return False
+    return not Place.parse(row.place).bucket
 
 
 def _seen(row: ShardRow) -> Seen:
