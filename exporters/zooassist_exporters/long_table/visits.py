@@ -159,8 +159,6 @@ def _users(cells: Cells) -> Integers:
 
 
 @lru_cache(maxsize=1 << 16)
-# Most volunteers come again in the next piece.
-@lru_cache(maxsize=1 << 17)
 def _digest(text: str) -> int:
     if not filled(text):
         return -1
