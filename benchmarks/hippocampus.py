@@ -84,7 +84,13 @@ def rival(data: Path, recipe: MaskRecipe, minutes: float) -> dict[str, Any]:
     def train(epochs: int) -> SegmentationNetwork:
         torch.manual_seed(recipe.fit.seed)
         spec = SegmentationSpec(
-            "volume", "tcup", len(CLASSES), 1, {"hidden": [4, 4, 4]}, recipe.discriminator
+            "volume",
+            "tcup",
+            len(CLASSES),
+            1,
+            {"hidden": [4, 4, 4]},
+            recipe.discriminator,
+            divisor=RIVAL_DIVISOR,
         )
         network = SegmentationNetwork(spec)
         network.generator = InThreeDimensions(1, spec.logits)

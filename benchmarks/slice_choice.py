@@ -38,6 +38,7 @@ from zooassist_loop.simulation.summary import SHARES, Estimate, Summary, summari
 from zooassist_loop.slice_learning import LEARNED
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions
+from zooassist_training.recipes.hippocampus import AUGMENTATION
 from zooassist_training.segmentation.fit import WindowOptions
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
@@ -81,13 +82,7 @@ CASES: Mapping[str, Case] = {
         SimulationPlan(
             _recipe(
                 "hippocampus",
-                replace(
-                    FIT,
-                    # A scan has an up direction: little turning comes with the zoom alone.
-                    augmentation=Augmentation(
-                        rotate=False, flip=False, zoom=0.15, shift=0, brightness=0.15
-                    ),
-                ),
+                replace(FIT, augmentation=AUGMENTATION),
                 WindowOptions(64, 1, 16),
             ),
             training=16,

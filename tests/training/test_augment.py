@@ -7,7 +7,7 @@ import torch
 from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import Preprocessing
 from zooassist_serving.preprocessing import prepare
-from zooassist_training.augment import Augmentation, augment, with_margin
+from zooassist_training.augment import Augmentation, augment, margin_side, with_margin
 
 STILL = Augmentation(rotate=False, flip=False, zoom=0, shift=0, brightness=0)
 
@@ -62,6 +62,30 @@ def test_upright_images_are_only_mirrored():
     assert corners == {(1, 0, 0), (0, 1, 0)}
 
 
+def test_upright_images_are_turned_to_both_sides_and_no_further():
+    image = torch.zeros(1, 61, 61, 3, dtype=torch.uint8)
+    image[0, 30, 31:] = 250  # a line to the right of the middle
+    turn = Augmentation(rotate=False, flip=False, zoom=0, shift=0, brightness=0, turn=20)
+    assert not turn.changes_nothing
+    angles = []
+    for seed in range(60):
+        view = augment(image, 41, turn, seeded(seed))[0, 0]
+        rows, columns = torch.nonzero(view > 60, as_tuple=True)
+        far = columns > 34
+        angles.append(torch.atan2(rows[far] - 20.0, columns[far] - 20.0).mean().rad2deg().item())
+    assert -21 < min(angles) < -12
+    assert 12 < max(angles) < 21
+
+
+def test_a_turned_view_needs_as_much_room_as_its_angle():
+    still = {"rotate": False, "zoom": 0.0, "shift": 0.0}
+    sides = [margin_side(100, Augmentation(**still, turn=each)) for each in (0, 10, 45, 90)]
+    assert sides == [100, 116, 142, 142]
+    assert margin_side(100, Augmentation(zoom=0.0, shift=0.0)) == 142
+
+
 def test_impossible_options_are_refused():
     with pytest.raises(BadInput, match="zoom"):
         Augmentation(zoom=-0.1)
+    with pytest.raises(BadInput, match="turn"):
+        Augmentation(turn=91)

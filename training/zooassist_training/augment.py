@@ -29,6 +29,8 @@ class Augmentation:
         Largest shift as a fraction of the image's side.
     brightness : float
         Largest relative change.
+    turn : float
+        Largest angle in degrees of images that have an up direction; up to 90.
     """
 
     rotate: bool = True
@@ -36,22 +38,30 @@ class Augmentation:
     zoom: float = 0.1
     shift: float = 0.04
     brightness: float = 0.1
+    turn: float = 0.0
 
     @property
     def changes_nothing(self) -> bool:
         """Whether every view is the image itself."""
-        return not (self.rotate or self.flip or self.zoom or self.shift or self.brightness)
+        return self.turns_nothing and not self.brightness
 
     @property
     def turns_nothing(self) -> bool:
         """Whether every pixel stays where it is."""
-        return not (self.rotate or self.flip or self.zoom or self.shift)
+        return not (self.rotate or self.flip or self.zoom or self.shift or self.turn)
+
+    @property
+    def largest_angle(self) -> float:
+        """Radians by which an image is turned at most, to either side."""
+        return math.pi if self.rotate else math.radians(self.turn)
 
     def __post_init__(self) -> None:
         for name in ("zoom", "shift", "brightness"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise BadInput(f"augmentation {name}: expected 0 to 1, got {value}")
+        if not 0 <= self.turn <= 90:
+            raise BadInput(f"augmentation turn: expected 0 to 90 degrees, got {self.turn}")
 
 
 def with_margin(spec: Preprocessing) -> Preprocessing:
@@ -132,7 +142,9 @@ def margin_side(size: int, options: Augmentation) -> int:
     """Return the side of a square out of which every changed view of `size` pixels can be cut."""
     if options.turns_nothing:
         return size
-    turned = math.sqrt(2) if options.rotate else 1.0
+    # The diagonal is the most that a turned square is wide.
+    angle = min(options.largest_angle, math.pi / 4)
+    turned = math.cos(angle) + math.sin(angle)
     side = math.ceil(size * (turned * math.exp(options.zoom) + 2 * options.shift))
     return side + (side - size) % 2  # the two squares share their centre
 
@@ -141,7 +153,9 @@ def _turned_grid(
     batch: int, side: int, size: int, options: Augmentation, generator: torch.Generator
 ) -> Tensor:
     """Return where each pixel of the views lies in images of `side` pixels."""
-    angle = torch.rand(batch, generator=generator) * (2 * math.pi if options.rotate else 0.0)
+    # A full turn begins at 0, a part of one on the other side.
+    begin = 0.0 if options.rotate else -options.largest_angle
+    angle = begin + torch.rand(batch, generator=generator) * 2 * options.largest_angle
     mirror = torch.where(torch.rand(batch, generator=generator) < 0.5, -1.0, 1.0)
     if not options.flip:
         mirror = torch.ones(batch)

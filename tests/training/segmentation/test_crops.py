@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from mask_sets import draw_volume
 
 from zooassist_plugin.model_card import MaskClass
 from zooassist_training.augment import Augmentation, augment_stacks, margin_side
 from zooassist_training.segmentation.crops import EveryWindow, RandomWindows, WindowOrder
-from zooassist_training.segmentation.stacks import Stacks, channel_statistics, read_stacks
+from zooassist_training.segmentation.stacks import (
+    UNLEARNT,
+    Stacks,
+    channel_statistics,
+    read_stacks,
+)
 
 CLASSES = (MaskClass(number=1, name="a"), MaskClass(number=2, name="b"))
 STILL = Augmentation(rotate=False, flip=False, zoom=0, shift=0, brightness=0)
@@ -37,9 +43,31 @@ def test_windows_side_by_side_show_every_pixel():
     stacks = stacks_of()
     seen = sum(int((labels > 0).sum()) for _, labels in EveryWindow(stacks, 2, 8))
     assert seen >= sum(int((labels > 0).sum()) for labels in stacks.labels)
-    for image, labels in EveryWindow(stacks, 9, 32):  # larger than the volumes: mirrored
-        assert image.shape == (9, 32, 32, 1)
-        assert torch.equal(image[..., 0], labels * 100)
+
+
+@pytest.mark.parametrize("margin", [0, 3])
+def test_a_small_stack_begins_with_its_window_and_what_is_never_served_is_not_learnt(margin):
+    """Volumes of 5 to 7 x 20 x 24, of which 24 x 24 are served with a divisor of 8."""
+    stacks = stacks_of()
+    side = 32 + 2 * margin
+    drawn = RandomWindows(stacks, 9, 32, side, divisor=8)
+    windows = [drawn[number, seed] for number in range(3) for seed in range(3)]
+    if not margin:
+        windows += list(EveryWindow(stacks, 9, 32, divisor=8))
+    for number, (image, labels) in enumerate(windows):
+        slices = 5 + (number // 3 if number < 9 else number - 9)
+        assert image.shape == (9, side, side, 1)
+        learnt = torch.zeros(9, side, side, dtype=torch.bool)
+        learnt[:slices, : margin + 24, : margin + 24] = True
+        assert torch.equal(labels != UNLEARNT, learnt)
+        assert torch.equal(image[..., 0][learnt], (labels * 100)[learnt])
+        itself = image[:slices, margin : margin + 20, margin : margin + 24].numpy()
+        np.testing.assert_array_equal(itself, stacks.images[slices - 5])
+
+
+def test_nothing_of_a_stack_that_fills_its_window_is_left_out():
+    windows = RandomWindows(stacks_of(), 3, 16, 40, divisor=16)
+    assert all((windows[0, seed][1] != UNLEARNT).all() for seed in range(9))
 
 
 def test_windows_repeat_with_their_seed_and_keep_labels_with_pixels():

@@ -5,7 +5,8 @@ import torch
 from monai.losses import TverskyLoss
 from torch.nn import functional
 
-from zooassist_training.segmentation.losses import FOCUS, LOSSES, MISSED, one_hot
+from zooassist_training.segmentation.losses import FOCUS, LOSSES, MISSED, one_hot, settled
+from zooassist_training.segmentation.stacks import UNLEARNT
 
 
 def certain(classes: torch.Tensor, logits: int, sure: float = 30.0) -> torch.Tensor:
@@ -39,6 +40,29 @@ def test_slopes_are_numbers_even_at_the_right_mask(name, logits, classes):
         guess = certain(truth, logits, sure).requires_grad_()
         LOSSES[name](guess, truth).backward()
         assert torch.isfinite(guess.grad).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("logits", [1, 3])
+def test_what_is_not_learnt_costs_nothing_and_moves_nothing(name, logits, classes):
+    truth = classes.clamp_max(logits - 1 or 1)
+    guess = torch.randn(4, logits, 8, 10, generator=torch.Generator().manual_seed(1))
+    left_out = truth.clone()
+    left_out[:, 5:] = UNLEARNT
+    found = []
+    for offset in (0.0, 50.0):
+        other = guess.clone()
+        other[:, :, 5:] += offset
+        other.requires_grad_()
+        loss = LOSSES[name](*settled(other, left_out))
+        loss.backward()
+        assert not other.grad[:, :, 5:].any()
+        assert other.grad[:, :, :5].any()
+        found.append(loss.item())
+    assert found[0] == found[1]
+    same, classes_as_they_are = settled(guess, truth)
+    assert same is guess
+    assert classes_as_they_are is truth
 
 
 def test_focal_tversky_is_monais_tversky_to_a_power(classes):

@@ -25,6 +25,10 @@ NAME = "hippocampus"
 FOLDER = "hippocampus_mri"
 SEED = 1
 CLASSES = (MaskClass(number=1, name="anterior"), MaskClass(number=2, name="posterior"))
+# A scan has an up direction, and a left and a right.
+AUGMENTATION = Augmentation(
+    rotate=False, flip=False, zoom=0.15, shift=0.05, brightness=0.15, turn=10
+)
 LICENCE = "Weights: CC BY-SA 4.0, as the training data."
 CREDITS = (
     "Medical Segmentation Decathlon, Task04 Hippocampus: Simpson et al. 2019, arXiv:1902.09063",
@@ -61,10 +65,7 @@ def hippocampus_recipe(
             seed=SEED,
             threads=threads,
             precision=precision,
-            # A scan has an up direction: little turning comes with the zoom alone.
-            augmentation=Augmentation(
-                rotate=False, flip=False, zoom=0.15, shift=0, brightness=0.15
-            ),
+            augmentation=AUGMENTATION,
         ),
         "adversary": AdversaryOptions(loss="dice-ce", learning_rate=1e-3, epochs=10),
     }

@@ -88,6 +88,8 @@ def mask_recipe(
     size: int,
     windows: int,
     upright: bool,
+    turn: float,
+    shift: float,
     flip: bool,
     zoom: float,
     brightness: float,
@@ -113,8 +115,9 @@ def mask_recipe(
 
     fit_names = {each.name for each in fields(FitOptions)}
     chosen = {name: options.pop(name) for name in fit_names & options.keys()}
-    # Windows lie at random places as it is.
-    change = Augmentation(rotate=not upright, flip=flip, zoom=zoom, shift=0, brightness=brightness)
+    change = Augmentation(
+        rotate=not upright, flip=flip, zoom=zoom, shift=shift, brightness=brightness, turn=turn
+    )
     adversary = AdversaryOptions(
         loss=loss,
         seg_alpha=seg_alpha,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from zooassist_serving.masks.tiling import covering, mirrored
+from zooassist_serving.masks.tiling import covering, mirrored, next_multiple
 from zooassist_training.epoch_order import EpochOrder
-from zooassist_training.segmentation.stacks import Stacks
+from zooassist_training.segmentation.stacks import UNLEARNT, Stacks
 
 # Half of the windows are the one of so many places that holds most of the classes: where objects
 # are rare, most windows would be empty.
@@ -23,16 +23,23 @@ LOOKS = 4
 class RandomWindows(Dataset[tuple[Tensor, Tensor]]):
     """Windows at random places of stacks; beyond the borders the stack is mirrored.
 
+    A stack that is smaller than the window begins where the window begins, as when it is served,
+    and what lies beyond the multiple of `divisor` that is served is `UNLEARNT`: a mirror image of
+    an object would be one that never comes, at a place where none is.
+
     Parameters
     ----------
     depth, size : int
         Slices and pixels that will be learnt from.
     side : int
         Pixels of the window, which leaves room to turn, see `augment.margin_side`.
+    divisor : int
+        Up to a multiple of which images are mirrored when they are served.
     """
 
-    def __init__(self, stacks: Stacks, depth: int, size: int, side: int) -> None:
+    def __init__(self, stacks: Stacks, depth: int, size: int, side: int, divisor: int = 1) -> None:
         self._stacks, self._depth, self._size, self._side = stacks, depth, size, side
+        self._divisor = divisor
 
     def __len__(self) -> int:
         return len(self._stacks)
@@ -53,7 +60,12 @@ class RandomWindows(Dataset[tuple[Tensor, Tensor]]):
         if random.random() < 0.5:
             chosen = max(places, key=lambda place: np.count_nonzero(labels[np.ix_(*place)]))
         cut = np.ix_(*chosen)
-        return torch.from_numpy(image[cut]), torch.from_numpy(labels[cut])
+        known = labels[cut]
+        margin = (self._side - self._size) // 2
+        _leave_out(
+            known, labels.shape, (self._depth, self._size, self._size), margin, self._divisor
+        )
+        return torch.from_numpy(image[cut]), torch.from_numpy(known)
 
     def _place(
         self, shape: tuple[int, ...], random: np.random.Generator
@@ -62,10 +74,7 @@ class RandomWindows(Dataset[tuple[Tensor, Tensor]]):
         axes = []
         wanted = ((self._depth, 0), (self._size, margin), (self._size, margin))
         for length, (window, edge) in zip(shape, wanted, strict=True):
-            if length > window:
-                start = int(random.integers(0, length - window + 1))
-            else:  # smaller than the window: in its middle
-                start = (length - window) // 2
+            start = int(random.integers(0, length - window + 1)) if length > window else 0
             axes.append(mirrored(start - edge, window + 2 * edge, length))
         return tuple(axes)
 
@@ -83,10 +92,10 @@ class WindowOrder(EpochOrder):
 
 
 class EveryWindow(Dataset[tuple[Tensor, Tensor]]):
-    """Windows side by side that cover all stacks, always the same."""
+    """Windows side by side that cover all stacks, always the same. Parameters as for the others."""
 
-    def __init__(self, stacks: Stacks, depth: int, size: int) -> None:
-        self._stacks, self._window = stacks, (depth, size, size)
+    def __init__(self, stacks: Stacks, depth: int, size: int, divisor: int = 1) -> None:
+        self._stacks, self._window, self._divisor = stacks, (depth, size, size), divisor
         self._places = [
             (index, place)
             for index, shape in enumerate(stacks.labels.shapes)
@@ -104,4 +113,21 @@ class EveryWindow(Dataset[tuple[Tensor, Tensor]]):
         labels = self._stacks.labels[index]
         axes = zip(place, self._window, labels.shape, strict=True)
         cut = np.ix_(*(mirrored(start, window, length) for start, window, length in axes))
-        return torch.from_numpy(self._stacks.images[index][cut]), torch.from_numpy(labels[cut])
+        known = labels[cut]
+        _leave_out(known, labels.shape, self._window, 0, self._divisor)
+        return torch.from_numpy(self._stacks.images[index][cut]), torch.from_numpy(known)
+
+
+def _leave_out(
+    labels: NDArray[np.uint8],
+    lengths: tuple[int, ...],
+    window: tuple[int, ...],
+    margin: int,
+    divisor: int,
+) -> None:
+    """Mark what is never served of a window of a stack that is smaller, in place."""
+    multiples, margins = (1, divisor, divisor), (0, margin, margin)
+    for axis, (length, side) in enumerate(zip(lengths, window, strict=True)):
+        if length < side:
+            served = margins[axis] + next_multiple(length, multiples[axis])
+            labels[(slice(None),) * axis + (slice(served, None),)] = UNLEARNT

@@ -112,7 +112,8 @@ def fit_masks(
             done = Done.read(folder, identity)
             if done is None:
                 made = module(network, part, adversary, windows.size, identity).train()
-                loaders = _loaders(training, validation, windows, part)
+                divisor = network.spec.divisor
+                loaders = _loaders(training, validation, windows, part, divisor)
                 done = run(made, *loaders, part, folder, checkpoints is not None)
                 if checkpoints is not None:
                     done.write(folder, identity)
@@ -124,19 +125,23 @@ def fit_masks(
 
 
 def _loaders(
-    training: Stacks, validation: Stacks, windows: WindowOptions, options: FitOptions
+    training: Stacks,
+    validation: Stacks,
+    windows: WindowOptions,
+    options: FitOptions,
+    divisor: int,
 ) -> tuple[DataLoader[Any], DataLoader[Any] | None]:
     side = margin_side(windows.size, options.augmentation)
     order = WindowOrder(len(training), windows.each, options.seed)
     loader: DataLoader[Any] = DataLoader(
-        RandomWindows(training, windows.depth, windows.size, side),
+        RandomWindows(training, windows.depth, windows.size, side, divisor),
         batch_size=min(options.batch_size, max(1, len(order) // options.devices)),
         sampler=order,
         drop_last=True,
     )
     if not len(validation):
         return loader, None
-    every = EveryWindow(validation, windows.depth, windows.size)
+    every = EveryWindow(validation, windows.depth, windows.size, divisor)
     return loader, DataLoader(every, batch_size=options.batch_size)
 
 

@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zooassist_training.segmentation.stacks import UNLEARNT
+
 # How much a missed pixel counts beside one too many, and how much bad masks beside good ones.
 MISSED, FOCUS = 0.75, 0.75
 SMOOTH = 1.0
+# A logit of which nothing is left to learn.
+CERTAIN = 20.0
 # The slope of a root is infinite at 0.
 LEAST = 1e-6
 
@@ -68,6 +72,29 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "dice-ce": dice_ce,
     "weighted-bce": weighted_bce,
 }
+
+
+def settled(logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """Make pixels that are `UNLEARNT` certain background, and rightly so: no loss, no gradient.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (…, logits, height, width)
+    classes : Tensor of shape (…, height, width)
+
+    Returns
+    -------
+    Tensor, Tensor
+        Of the same shapes.
+    """
+    left_out = classes == UNLEARNT
+    if not left_out.any():
+        return logits, classes
+    background = logits.new_full((logits.shape[-3], 1, 1), -CERTAIN)
+    if logits.shape[-3] > 1:
+        background[0] = CERTAIN
+    known = torch.where(left_out.unsqueeze(-3), background, logits)
+    return known, classes.masked_fill(left_out, 0)
 
 
 def foreground(logits: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_training.augment import augment_stacks
 from zooassist_training.averaged_module import MONITOR, TRAINING_LOSS, AveragedModule
 from zooassist_training.fit_options import FitOptions
-from zooassist_training.segmentation.losses import LOSSES, one_hot
+from zooassist_training.segmentation.losses import LOSSES, one_hot, settled
 from zooassist_training.segmentation.networks import SegmentationNetwork
 
 AUC, DICE, JUDGE_LOSS = "realness_auc", "validation_dice", "discriminator_loss"
@@ -111,7 +111,7 @@ class SegmentationModule(AveragedModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the losses of both on changed views of a batch."""
         stacks, classes = self.views(batch, batch_idx)
-        logits = self.network.logits(stacks)
+        logits, classes = settled(self.network.logits(stacks), classes)
         loss = self._loss(logits.flatten(0, 1), classes.flatten(0, 1))
         self._tell(TRAINING_LOSS, loss, len(classes))
         masks = self.network.probabilities(logits)
@@ -146,8 +146,8 @@ class SegmentationModule(AveragedModule):
     def _seen(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         images, labels = batch
         stacks = self.average.normalised(images.permute(0, 1, 4, 2, 3).float())
-        logits = self.average.logits(stacks)
-        return stacks, labels.long(), logits, self.average.probabilities(logits)
+        logits, classes = settled(self.average.logits(stacks), labels.long())
+        return stacks, classes, logits, self.average.probabilities(logits)
 
     def _keep(self, stacks: Tensor, classes: Tensor, masks: Tensor) -> None:
         """Remember what the epoch's metrics are made of."""
@@ -204,7 +204,8 @@ class DiscriminatorModule(SegmentationModule):
         """Return the discriminator's loss on changed views of a batch."""
         stacks, classes = self.views(batch, batch_idx)
         with torch.no_grad():
-            masks = self.network.probabilities(self.network.logits(stacks))
+            logits, classes = settled(self.network.logits(stacks), classes)
+            masks = self.network.probabilities(logits)
         truth = one_hot(classes, self.network.spec.classes)
         loss = judgement(self.network, stacks, truth, masks)
         self._tell(JUDGE_LOSS, loss, len(classes))

@@ -149,7 +149,21 @@ def _augmentation(still: str) -> tuple[Option, ...]:
             "--upright/--any-direction",
             default=still == "upright",
             show_default=True,
-            help="Whether images have an up direction, and are not turned.",
+            help="Whether images have an up direction, and are turned a little only.",
+        ),
+        click.option(
+            "--turn",
+            type=click.FloatRange(0, 90),
+            default=10.0,
+            show_default=True,
+            help="Largest angle in degrees by which upright images are turned.",
+        ),
+        click.option(
+            "--shift",
+            type=click.FloatRange(0, 1, max_open=True),
+            default=0.05,
+            show_default=True,
+            help="Largest shift, as a fraction of the squares that are learnt from.",
         ),
         click.option("--flip/--no-flip", default=True, show_default=True, help="Mirror images."),
         click.option(

@@ -16,6 +16,8 @@ from zooassist_training.segmentation.ragged import Ragged, RaggedWriter
 # An image (slices, height, width, channels) and its label map (slices, height, width), as numbers
 # of classes.
 Pair: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+# In place of a class: whatever is drawn here is neither right nor wrong.
+UNLEARNT = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,14 @@ def read_stacks(
         The function reads an image with its label map.
     channels : int, optional
         That every image must have; by default as many as the first.
+
+    Raises
+    ------
+    BadInput
+        When there are more classes than can be learnt.
     """
+    if len(classes) >= UNLEARNT:
+        raise BadInput(f"expected at most {UNLEARNT - 1} classes, got {len(classes)}; merge some")
     places = np.zeros(256, dtype=np.uint8)
     for place, each in enumerate(classes, start=1):
         places[each.number] = place
