@@ -49,6 +49,7 @@ def test_the_number_of_nodes_does_not_depend_on_the_slices(volume_network):
         {"generator": "monai:BasicUNet", "options": {"features": [4, 4, 8, 8, 8, 4]}},
         {"generator": "monai:UNet", "options": {"channels": [4, 8, 8], "strides": [2, 2]}},
         {"generator": "timm:resnet10t", "options": {"levels": 3, "width": 4}},
+        {"seam": True},
     ],
 )
 @pytest.mark.parametrize("classes", [1, 2])

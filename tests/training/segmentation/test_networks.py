@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import timm
 import torch
+from mask_networks import network_of
 from torch.nn import functional
 
 from zooassist_plugin.errors import BadInput
@@ -116,6 +117,18 @@ def test_a_slices_score_is_its_own():
         others = network.judged(stacks, masks)
     torch.testing.assert_close(alone[:, 0], scores[:, 2])
     torch.testing.assert_close(others[:, :3], scores[:, :3], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_a_seam_is_learnt_and_left_out(classes):
+    network = network_of("mask", classes, seam=True)
+    logits = network.generator(torch.zeros(1, 3, network.spec.divisor, network.spec.divisor))
+    assert logits.shape[1] == classes + 2
+    sure = torch.full((1, 1, classes + 2, 1, 1), -20.0)
+    sure[:, :, -1] = 20.0
+    probabilities = network.probabilities(sure)
+    assert probabilities.shape[2] == classes
+    assert probabilities.max() < 1e-6
 
 
 def test_probabilities_leave_the_background_the_rest_of_one():

@@ -81,11 +81,39 @@ def test_objects_that_touch_come_apart_where_the_set_knows_them(tmp_path):
     whole, apart = (open_source(folder, "mask", gap=gap).read(["train"], SPEC) for gap in (0, 1))
     assert not apart.problems
     assert np.array_equal(np.array(whole.labels[0])[0], objects > 0)
-    expected = objects > 0
-    expected[:, 11:13] = False
+    # One more class, the last, on both sides of the border, and where it ends.
+    expected = (objects > 0).astype(np.uint8)
+    expected[3:21, 11:13] = 2
+    expected[[3, 20], 11:13] = 2
     assert np.array_equal(np.array(apart.labels[0])[0], expected)
     # The other images' objects are not known: they are learnt as they are.
     assert np.array_equal(np.array(apart.labels[1]), np.array(whole.labels[1]))
+
+
+def test_a_seam_is_as_wide_in_a_larger_image(tmp_path):
+    objects = np.zeros((48, 40), np.uint16)
+    objects[4:20, 4:12], objects[4:20, 14:20] = 1, 2
+    folder = masks_with(tmp_path / "a", with_objects(objects))
+    twice = Preprocessing(size=32, scale=2.0)
+    stacks = open_source(folder, "mask", gap=2).read(["train"], twice)
+    assert stacks.images[0].shape == (1, 96, 80, 3)
+    seam = np.array(stacks.labels[0])[0] == 2
+    # Of 4 pixels between the objects all have both within 4.
+    assert set(np.flatnonzero(seam[20])) == set(range(24, 28))
+
+
+def test_labels_of_no_class_are_refused_with_seams_too(tmp_path):
+    def change(image, mask):
+        labels = np.zeros((48, 40), np.uint8)
+        labels[:, 20:] = 255
+        Image.fromarray(labels).save(mask)
+
+    (problem,) = (
+        open_source(masks_with(tmp_path / "a", change), "mask", gap=1)
+        .read(["train"], SPEC)
+        .problems
+    )
+    assert "expected labels 0 (background) and 1" in str(problem)
 
 
 def test_a_set_is_read_with_its_classes_and_splits(tmp_path):

@@ -1,9 +1,9 @@
 """How is the bundled model `nuclei` made? One run of `zooassist train mask`.
 
 It learns from 140 microscopy images of the 2018 Data Science Bowl (``nuclei``, CC0). A nucleus
-becomes one mark of a volunteer, so nuclei that touch have to come apart: in the label maps that are
-learnt from, pixels within `GAP` of another nucleus are background. It is measured against the masks
-as they are.
+becomes one mark of a volunteer, so nuclei that touch have to come apart: seams between them are
+learnt, at twice the images' size, as many nuclei are a few pixels wide. It is measured against the
+masks as they are.
 
 Held back are the images whose name hashes to the test split, a fifth: they are never trained on.
 The validation split chooses the epoch.
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from zooassist_exporters.digests import Source
@@ -32,7 +31,6 @@ from zooassist_plugin.label_schema import LabelSchema
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions, Precision
 from zooassist_training.recipes.mask_recipe_command import recipe_command
-from zooassist_training.segmentation.apart import alone
 from zooassist_training.segmentation.fit import WindowOptions
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
@@ -41,8 +39,10 @@ from zooassist_training.segmentation.train import MaskRecipe, TrainedMasks, trai
 
 NAME = "nuclei"
 SEED = 1
-# Pixels around another nucleus that are learnt as background.
+# Nuclei within so many pixels of each other have a seam between them.
 GAP = 1
+# How much larger than they are images are seen.
+SCALE = 2.0
 LICENCE = "Weights: Apache-2.0. Training data: CC0 (public domain)."
 CREDITS = (
     "2018 Data Science Bowl, stage 1: Carpenter lab, Broad Institute; masks by biologists",
@@ -76,8 +76,9 @@ def write_nuclei_set(folder: Path, out: Path) -> Path:
             metadata = {"name": name, "kind": row["kind"]}
             subjects.append(SubjectRow(subject, _png(folder / "images", name), metadata=metadata))
             masks[subject, 0] = Path(scratch) / f"{name}.png"
-            ids = np.array(Image.open(_png(folder / "nucleus_ids", name))).astype(np.int32)
-            Image.fromarray(apart(ids)).save(masks[subject, 0])
+            ids = np.array(Image.open(_png(folder / "nucleus_ids", name))).astype(np.uint16)
+            Image.fromarray((ids > 0).astype(np.uint8)).save(masks[subject, 0])
+            Image.fromarray(ids).save(masks[subject, 0].with_name(f"{name}.instances.png"))
         return write_training_set(
             out,
             subjects,
@@ -88,17 +89,6 @@ def write_nuclei_set(folder: Path, out: Path) -> Path:
             sources=[Source.of(index)],
             overwrite=True,
         )
-
-
-def apart(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Return 1 inside nuclei, 0 outside and where another nucleus is `GAP` pixels away or less.
-
-    Parameters
-    ----------
-    ids : array of shape (height, width)
-        A number per nucleus, 0 for the background.
-    """
-    return alone(ids, GAP).astype(np.uint8)
 
 
 def nuclei_recipe(
@@ -119,11 +109,13 @@ def nuclei_recipe(
         "network_options": {"width": 20, "levels": 6, "dropout": 0.1},
         "discriminator": DiscriminatorSpec(width=16, layers=3),
         "windows": WindowOptions(size=256),
+        "scale": SCALE,
+        "gap": GAP,
         "store": "float16",
         "licence": LICENCE,
         "credits": CREDITS,
         "fit": FitOptions(
-            epochs=50,
+            epochs=70,
             batch_size=8,
             learning_rate=2e-3,
             averaging=0.99,
@@ -131,7 +123,7 @@ def nuclei_recipe(
             seed=SEED,
             threads=threads,
             precision=precision,
-            augmentation=Augmentation(zoom=0.3, shift=0, brightness=0.3),
+            augmentation=Augmentation(zoom=0.4, shift=0, brightness=0.3),
         ),
         "adversary": AdversaryOptions(loss="dice-ce", learning_rate=1e-3, epochs=10),
     }

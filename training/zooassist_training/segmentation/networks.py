@@ -58,6 +58,8 @@ class SegmentationSpec:
         Sides of images must be multiples of it. 0: as the generator says, or 32.
     mean, deviation : tuple of float
         Per channel, of pixels scaled to 0-1; subtracted and divided by inside the graph.
+    seam : bool
+        Whether one more class is learnt that is not exported, see `apart`.
     """
 
     kind: Kind
@@ -69,6 +71,7 @@ class SegmentationSpec:
     divisor: int = 0
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    seam: bool = False
 
     def __post_init__(self) -> None:
         if self.classes < 1 or self.channels < 1:
@@ -86,7 +89,8 @@ class SegmentationSpec:
     @property
     def logits(self) -> int:
         """Channels of the generator's output: of several classes the background has one, too."""
-        return 1 if self.classes == 1 else self.classes + 1
+        learnt = self.classes + self.seam
+        return 1 if learnt == 1 else learnt + 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that the graph carries in its metadata."""
@@ -100,6 +104,7 @@ class SegmentationSpec:
             "divisor": self.divisor,
             "mean": list(self.mean),
             "deviation": list(self.deviation),
+            "seam": self.seam,
         }
 
     @classmethod
@@ -174,8 +179,8 @@ class SegmentationNetwork(nn.Module):
         return in_stacks(images, stacks)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Return the probabilities of the classes; what is left of 1 is the background."""
-        if self.spec.classes == 1:
+        """Return the probabilities of the classes; what is left of 1 is background, or seam."""
+        if self.spec.logits == 1:
             return torch.sigmoid(logits)
         return torch.softmax(logits, -3).narrow(-3, 1, self.spec.classes)
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,12 @@ from zooassist_plugin.stacks.opening import ending_of, stem_of
 from zooassist_serving.mask_tiles import rescaled
 from zooassist_serving.masks.volume_files import read_volume, scaled
 from zooassist_serving.preprocessing import decode_image
-from zooassist_training.segmentation.apart import alone
+from zooassist_training.segmentation.apart import seams
 from zooassist_training.segmentation.networks import Kind
-from zooassist_training.segmentation.stacks import Pair, Stacks, read_stacks
+from zooassist_training.segmentation.stacks import Pair, Stacks, check_pair, read_stacks
 
 PICTURES, LABELS = "images", "labels"
+Number = TypeVar("Number", np.uint8, np.int32)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class SetSource:
     kind : str
         Whether its images are images, of which the first frame is learnt, or whole volumes.
     gap : int
-        Pixels around another object that are learnt as background, where the set knows objects.
+        Objects that lie within so many pixels (of the image as it is) have a seam between them,
+        where the set knows objects: one more class, the last.
     """
 
     data: TrainingSet
@@ -72,7 +75,17 @@ class SetSource:
         self, splits: Sequence[Split], spec: Preprocessing, channels: int | None = None
     ) -> Stacks:
         """Read what belongs to some splits."""
-        return read_stacks(self._items(splits, spec), self.classes, channels)
+        learnt = (*self.classes, *([self._seam] if self.gap else []))
+        return read_stacks(self._items(splits, spec), learnt, channels)
+
+    @cached_property
+    def _seam(self) -> MaskClass:
+        """A class of its own under a number that no other has."""
+        taken = set(self.data.mask_classes)
+        free = [number for number in range(255, 0, -1) if number not in taken]
+        if not free:
+            raise BadInput("gap: expected at most 254 classes, got 255; train without --gap")
+        return MaskClass(number=free[0], name="seam")
 
     def _items(
         self, splits: Sequence[Split], spec: Preprocessing
@@ -83,26 +96,23 @@ class SetSource:
             yield f"subject {self.data.subject_ids[row]}", partial(read, row, spec)
 
     def _image(self, row: int, spec: Preprocessing) -> Pair:
-        image = decode_image(self.data.image_path(row).read_bytes(), stretch=spec.stretch)
-        numbers = self._numbers(int(self.data.subject_ids[row]))
-        if image.shape[:2] != numbers.shape:  # said of the sizes as they are, before any scaling
-            return image[None], numbers[None]
-        image = rescaled(image, spec.scale)
-        if image.shape[:2] != numbers.shape:
-            size = (image.shape[1], image.shape[0])
-            # From the nearest pixel: between the classes 1 and 3 lies no class 2.
-            nearest = Image.fromarray(numbers).resize(size, Image.Resampling.NEAREST)
-            numbers = np.array(nearest)
-        return image[None], numbers[None]
-
-    def _numbers(self, subject: int) -> NDArray[np.uint8]:
+        subject = int(self.data.subject_ids[row])
+        image = decode_image(self.data.image_path(row).read_bytes(), stretch=spec.stretch)[None]
         numbers = read_label_map(self.data.mask_path(subject))
-        if not self.gap or not self.data.has_mask(subject, kind="instances"):
-            return numbers
-        objects = np.array(Image.open(self.data.mask_path(subject, kind="instances")))
-        if objects.shape != numbers.shape:
-            raise BadInput("its objects are of another size than its mask; make both again")
-        return np.where(alone(objects, self.gap), numbers, 0).astype(np.uint8)
+        # Said of the sizes and numbers as they are, before anything is done to them.
+        check_pair(image, numbers[None], self.classes)
+        larger = rescaled(image[0], spec.scale)
+        labels = _nearest(numbers, larger.shape)
+        if self.gap and self.data.has_mask(subject, kind="instances"):
+            objects = np.array(Image.open(self.data.mask_path(subject, kind="instances")))
+            if objects.shape != numbers.shape:
+                raise BadInput("its objects are of another size than its mask; make both again")
+            between = seams(
+                _nearest(objects.astype(np.int32), larger.shape),
+                max(1, round(self.gap * spec.scale)),
+            )
+            labels = np.where(between, self._seam.number, labels).astype(np.uint8)
+        return larger[None], labels[None]
 
     def _volume(self, row: int, spec: Preprocessing) -> Pair:
         volume = read_volume(self.data.image_path(row))
@@ -274,6 +284,15 @@ def read_label_volume(path: Path) -> NDArray[np.uint8]:
 def number_of(name: str) -> int:
     """Return the number that stands for a volume without a subject id, the same for ever."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
+
+
+def _nearest(numbers: NDArray[Number], shape: tuple[int, ...]) -> NDArray[Number]:
+    """Resize to (height, width, …) from the nearest pixel: between the classes 1 and 3 is no 2."""
+    height, width = shape[:2]
+    if numbers.shape == (height, width):
+        return numbers
+    resized = Image.fromarray(numbers).resize((width, height), Image.Resampling.NEAREST)
+    return np.array(resized)
 
 
 def _entries(folder: Path) -> list[Path]:

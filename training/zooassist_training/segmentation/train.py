@@ -80,8 +80,9 @@ class MaskRecipe:
     scale, stretch, scaling
         Of the preprocessing of images, FITS images, and volumes.
     gap : int
-        Pixels around another object that are learnt as background, so that objects which touch come
-        apart; of images whose training set knows objects.
+        Objects that lie within so many pixels have a seam between them, which is learnt as a class
+        of its own and left out of what is exported, so that objects which touch come apart; of
+        images whose training set knows objects.
     classes : tuple of MaskClass
         Names for the labels of a folder of volumes.
     train_on : tuple of str
@@ -125,6 +126,8 @@ class MaskRecipe:
             )
         if self.gap < 0:
             raise BadInput(f"gap: expected 0 or more pixels, got {self.gap}")
+        if self.kind == "volume" and self.gap:
+            raise BadInput(f"gap: expected 0 for volumes, got {self.gap}; their objects stay whole")
         if self.kind == "mask" and self.windows.depth != 1:
             raise BadInput(f"depth: expected 1 for images, got {self.windows.depth}")
 
@@ -195,7 +198,9 @@ def train_masks(
     channels = training.images.shapes[0][-1]
     held_back: tuple[Split, ...] = () if "validation" in recipe.train_on else ("validation",)
     validation = source.read(held_back, recipe.preprocessing, channels)
-    test = source.read(("test",), recipe.preprocessing, channels)
+    # Seams are for learning: what is measured are the masks as they are.
+    whole = open_source(data, recipe.kind, recipe.classes)
+    test = whole.read(("test",), recipe.preprocessing, channels)
     parts = (training, validation, test)
     what = "volumes" if recipe.kind == "volume" else "images"
     log.info("%s: %d to train on, %d to validate, %d to test", what, *map(len, parts))
@@ -234,6 +239,7 @@ def untrained_network(recipe: MaskRecipe, classes: int, channels: int) -> Segmen
         channels=channels,
         options=recipe.network_options,
         discriminator=recipe.discriminator,
+        seam=recipe.gap > 0,
     )
     network = SegmentationNetwork(spec)
     divisor = network.spec.divisor
