@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from zooassist_exporters.splits import SPLITS
 from zooassist_exporters.training_set import read_training_set
 from zooassist_plugin.errors import BadInput
 from zooassist_training.evaluation.masks.objects import components
 from zooassist_training.recipes import hippocampus, nuclei
+from zooassist_training.recipes.imagenet_lite0 import PACKAGE
 from zooassist_training.segmentation.fit import WindowOptions
 from zooassist_training.segmentation.sources import open_source
 
@@ -22,15 +25,54 @@ def there(name: str) -> Path:
     return DATA / name
 
 
-def test_nuclei_that_touch_come_apart():
-    ids = np.zeros((12, 20), np.int32)
-    ids[2:9, 2:9], ids[2:9, 9:17] = 4, 7
-    labels = nuclei.apart(ids)
-    assert components(ids > 0).max() == 1
-    assert components(labels > 0).max() == 2
-    assert not labels[:, 8:10].any()
-    assert labels[:, 2:8].sum() == 7 * 6  # nothing is lost where no other nucleus is
-    assert labels[ids == 0].sum() == 0
+def write_nuclei(folder: Path, images: int = 12) -> Path:
+    """Write two bright squares that touch, in so many images of 64 x 64 px."""
+    for name in ("images", "nucleus_ids"):
+        (folder / "nuclei" / name).mkdir(parents=True)
+    lines = ["name,kind"]
+    for number in range(images):
+        ids = np.zeros((64, 64), np.uint16)
+        top = 4 + 2 * number
+        ids[top : top + 20, 8:24], ids[top : top + 20, 24:44] = 4, 7
+        picture = np.where(ids[..., None] > 0, 200, 30).repeat(3, -1).astype(np.uint8)
+        Image.fromarray(picture).save(folder / "nuclei" / "images" / f"n{number}.png")
+        Image.fromarray(ids).save(folder / "nuclei" / "nucleus_ids" / f"n{number}.png")
+        lines.append(f"n{number}.png,fluorescence")
+    (folder / "nuclei" / "index.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_nuclei_that_touch_have_a_seam_between_them(tmp_path):
+    data = write_nuclei(tmp_path / "data", 1)
+    written = nuclei.write_nuclei_set(data / "nuclei", tmp_path / "set")
+    recipe = nuclei.nuclei_recipe()
+    sources = [open_source(written, "mask", gap=gap) for gap in (0, recipe.gap)]
+    whole, learnt = (
+        np.array(source.read(SPLITS, recipe.preprocessing).labels[0]) for source in sources
+    )
+    assert whole.shape == (1, 128, 128)  # twice the size
+    assert components(whole[0] > 0).max() == 1
+    assert components(learnt[0] == 1).max() == 2
+    assert 20 * 2 * 4 <= (learnt == 2).sum() <= 24 * 2 * 4
+
+
+def test_the_recipe_of_the_nuclei_runs(tmp_path):
+    pytest.importorskip(PACKAGE, reason="the package of weights is not installed")
+    recipe = nuclei.nuclei_recipe(1, windows=WindowOptions(32))
+    short = replace(
+        recipe,
+        fit=replace(recipe.fit, epochs=1, batch_size=2),
+        adversary=replace(recipe.adversary, epochs=0),
+    )
+    data = write_nuclei(tmp_path / "data")
+    trained = nuclei.make(data, tmp_path / "model", tmp_path / "work", short)
+    assert not trained.problems
+    assert trained.parity < 1e-4
+    assert trained.folder.card.classes[0].name == "nucleus"
+    assert len(trained.folder.card.classes) == 1  # the seam is not told of
+    told = (trained.folder.path / "recipe.json").read_text()
+    assert '"encoder_weights": "local-dir:imagenet"' in told
+    assert str(tmp_path) not in told
 
 
 def test_the_nuclei_become_a_training_set_with_a_fifth_held_back(tmp_path):
@@ -41,7 +83,7 @@ def test_the_nuclei_become_a_training_set_with_a_fifth_held_back(tmp_path):
     source = open_source(tmp_path / "set", "mask")
     stacks = source.read(["validation"], nuclei.nuclei_recipe().preprocessing)
     assert not stacks.problems
-    assert all(shape == (1, 256, 256) for shape in stacks.labels.shapes)
+    assert all(shape == (1, 512, 512) for shape in stacks.labels.shapes)
 
 
 def test_missing_data_are_named(tmp_path):

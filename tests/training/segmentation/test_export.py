@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import onnx
 import pytest
+import timm
 import torch
 from mask_networks import folder_of, network_of, random_stack
+from safetensors.torch import save_file
 
+from zooassist_plugin.errors import BadInput, Refused
 from zooassist_serving.mask_tiles import mask_answer
 from zooassist_serving.masks.label_maps import label_map
 from zooassist_serving.masks.volume_runner import VolumeRunner
@@ -16,7 +21,11 @@ from zooassist_training.half_storage import round_to_halves
 from zooassist_training.onnx_export import ParityError
 from zooassist_training.segmentation.export import check_parity, export_segmentation
 from zooassist_training.segmentation.networks import SegmentationNetwork
-from zooassist_training.segmentation.restore import begin_from, restore_segmentation
+from zooassist_training.segmentation.restore import (
+    begin_from,
+    begin_with_encoder,
+    restore_segmentation,
+)
 from zooassist_training.segmentation.volume_graph import reference
 
 
@@ -134,9 +143,27 @@ def test_the_network_comes_back_from_its_folder(kind, tmp_path):
         torch.testing.assert_close(restored.state_dict()[name], value, rtol=0, atol=0)
 
 
+def test_an_encoder_begins_with_published_weights_and_their_pixels(tmp_path):
+    published = timm.create_model("resnet10t", num_classes=0)
+    save_file(published.state_dict(), tmp_path / "model.safetensors")
+    statistics = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "num_classes": 0}
+    config = {"architecture": "resnet10t", "num_classes": 0, "pretrained_cfg": statistics}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    network = network_of("mask", 1, generator="timm:resnet10t", options={"levels": 2, "width": 4})
+    assert begin_with_encoder(network, f"local-dir:{tmp_path}") > 10
+    weight = network.generator.encoder.state_dict()["layer1.0.conv1.weight"]
+    torch.testing.assert_close(weight, published.state_dict()["layer1.0.conv1.weight"])
+    assert network.spec.mean == (0.1, 0.2, 0.3)
+    with pytest.raises(BadInput, match="expected a network timm:NAME, got 'unet'"):
+        begin_with_encoder(network_of("mask"), f"local-dir:{tmp_path}")
+    with pytest.raises(Refused, match=r"config\.json"):
+        begin_with_encoder(network, f"local-dir:{tmp_path / 'nowhere'}")
+
+
 def test_what_fits_goes_on_and_what_does_not_starts_new(tmp_path):
     """Another number of classes changes the last layer and the discriminator's first."""
-    folder = folder_of(network_of("mask", 1), tmp_path / "model").path
+    earlier = network_of("mask", 1, mean=(0.1, 0.2, 0.3), deviation=(0.4, 0.5, 0.6))
+    folder = folder_of(earlier, tmp_path / "model").path
     network = network_of("mask", 2)
     fresh = {name: value.clone() for name, value in network.state_dict().items()}
     taken, total = begin_from(network, folder)
@@ -147,6 +174,8 @@ def test_what_fits_goes_on_and_what_does_not_starts_new(tmp_path):
         "discriminator.layers.0.weight",
     }
     assert taken == total - len(same)
+    assert network.spec.mean == earlier.spec.mean
+    assert network.spec.deviation == earlier.spec.deviation
     other = network_of("mask", 2, options={"width": 6, "levels": 3})
     with pytest.raises(Exception, match="none of its weights fits"):
         begin_from(other, folder)

@@ -222,6 +222,7 @@ def test_the_area_under_the_curve_counts_pairs():
     [
         ({"windows": WindowOptions(30)}, "multiple of 8 px for this network, got 30; give 32"),
         ({"network": "resnet"}, "expected unet"),
+        ({"encoder_weights": "local-dir:x"}, "expected a network timm:NAME, got 'unet'"),
         ({"fit": replace(FIT, train="head")}, "leave out --train"),
     ],
 )
@@ -232,6 +233,10 @@ def test_recipes_that_cannot_be_are_refused(change, expected, mask_set, tmp_path
 
 
 def test_wrong_words_are_refused_when_said():
+    with pytest.raises(BadInput, match="gap: expected 0 for volumes, got 1"):
+        replace(RECIPE, kind="volume", gap=1)
+    with pytest.raises(BadInput, match="got both"):
+        replace(RECIPE, start="nuclei", encoder_weights="local-dir:x")
     for change, expected in (
         ({"name": "A b"}, "lower-case letters"),
         ({"train_on": ("test",)}, "never the test split"),

@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.label_schema import LabelSchema
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions, Precision
+from zooassist_training.recipes.imagenet_lite0 import ARCHITECTURE, write_imagenet_encoder
 from zooassist_training.recipes.mask_recipe_command import recipe_command
 from zooassist_training.segmentation.fit import WindowOptions
 from zooassist_training.segmentation.module import AdversaryOptions
@@ -105,19 +107,21 @@ def nuclei_recipe(
     """
     fields: Mapping[str, Any] = {
         "name": NAME,
-        "network": "unet",
-        "network_options": {"width": 20, "levels": 6, "dropout": 0.1},
+        "network": f"timm:{ARCHITECTURE}",
+        "network_options": {"levels": 4, "width": 16},
         "discriminator": DiscriminatorSpec(width=16, layers=3),
         "windows": WindowOptions(size=256),
+        # Half as many tiles overlap as would with the windows' size.
+        "tile": 512,
         "scale": SCALE,
         "gap": GAP,
         "store": "float16",
         "licence": LICENCE,
         "credits": CREDITS,
         "fit": FitOptions(
-            epochs=70,
+            epochs=36,
             batch_size=8,
-            learning_rate=2e-3,
+            learning_rate=1e-3,
             averaging=0.99,
             patience=0,
             seed=SEED,
@@ -128,6 +132,23 @@ def nuclei_recipe(
         "adversary": AdversaryOptions(loss="dice-ce", learning_rate=1e-3, epochs=10),
     }
     return MaskRecipe(**{**fields, **changes})
+
+
+def knowing_imagenet(recipe: MaskRecipe, folder: Path) -> MaskRecipe:
+    """Return the recipe with an encoder that learnt to tell photographs apart.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its weights are written; kept when they are there already.
+
+    Raises
+    ------
+    Refused
+        When they are not installed.
+    """
+    encoder = write_imagenet_encoder(folder)
+    return replace(recipe, encoder_weights=f"local-dir:{encoder}")
 
 
 def make(
@@ -144,6 +165,7 @@ def make(
         Holds ``nuclei``.
     """
     training_set = write_nuclei_set(data / "nuclei", work / "set")
+    recipe = knowing_imagenet(recipe, work / "imagenet")
     return train_masks(training_set, out, recipe, checkpoints=work / "checkpoints", overwrite=True)
 
 

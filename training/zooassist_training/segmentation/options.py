@@ -185,11 +185,22 @@ def _augmentation(still: str) -> tuple[Option, ...]:
 
 IMAGES: tuple[Option, ...] = (
     click.option(
+        "--encoder-weights",
+        metavar="NAME",
+        help="hf_hub:OWNER/NAME or local-dir:FOLDER: what the encoder of --network timm:… knows.",
+    ),
+    click.option(
         "--size",
         type=click.IntRange(8, 4096),
         default=256,
         show_default=True,
-        help="Side of the squares that are learnt from, and in which large images are seen.",
+        help="Side of the squares that are learnt from.",
+    ),
+    click.option(
+        "--tile",
+        type=click.IntRange(0, 8192),
+        default=0,
+        help="Side of the squares in which large images are seen when served; usually --size.",
     ),
     click.option(
         "--scale",

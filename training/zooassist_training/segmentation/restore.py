@@ -12,8 +12,10 @@ from torch import Tensor
 
 from zooassist_plugin.errors import BadInput
 from zooassist_serving.model_folder import load_model_folder
+from zooassist_training.encoders import open_encoder
 from zooassist_training.onnx_export import METADATA_KEY
 from zooassist_training.restore import stored_weights
+from zooassist_training.segmentation.encoder_unet import EncoderUNet
 from zooassist_training.segmentation.networks import SegmentationNetwork, SegmentationSpec
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,9 @@ def spec_of(folder: str | Path) -> SegmentationSpec:
 def begin_from(network: SegmentationNetwork, folder: str | Path) -> tuple[int, int]:
     """Give a new network every weight of an earlier one that has its name and shape.
 
-    Layers of other images or classes start new (usually the first and the last ones).
+    Layers of other images or classes start new (usually the first and the last ones). Where images
+    have as many channels, pixels are scaled as they were for the earlier one: its weights know no
+    other.
 
     Returns
     -------
@@ -99,10 +103,47 @@ def begin_from(network: SegmentationNetwork, folder: str | Path) -> tuple[int, i
         )
     with torch.no_grad():
         network.load_state_dict(own | fitting)
+    if spec.channels == network.spec.channels:
+        network.normalise_by(spec.mean, spec.deviation)
     log.info(
         "from %s: %d of %d weights go on, the others start new", folder, len(fitting), len(own)
     )
     return len(fitting), len(own)
+
+
+def begin_with_encoder(network: SegmentationNetwork, name: str) -> int:
+    """Give a UNet with one of timm's encoders the weights of a published one of the same kind.
+
+    Where the published one says which pixels it expects, images are scaled that way.
+
+    Parameters
+    ----------
+    name : str
+        ``hf_hub:owner/name`` or ``local-dir:folder``, see `open_encoder`.
+
+    Returns
+    -------
+    int
+        How many weights (tensors) were taken over.
+
+    Raises
+    ------
+    BadInput
+        When the network has no such encoder, or none of the weights fits it.
+    Refused
+        When the weights can't be fetched.
+    """
+    if not isinstance(network.generator, EncoderUNet):
+        raise BadInput(
+            f"encoder weights: expected a network timm:NAME, got {network.spec.generator!r}; "
+            "choose one with --network"
+        )
+    opened = open_encoder(name)
+    taken = network.generator.take_encoder(opened.module.state_dict())
+    if opened.statistics is not None and len(opened.statistics[0]) == network.spec.channels:
+        network.normalise_by(*opened.statistics)
+    log.info("from %s: %d weights of the encoder", name, taken)
+    return taken
 
 
 def _read(folder: str | Path) -> tuple[SegmentationSpec, dict[str, Tensor], str]:

@@ -49,7 +49,7 @@ from zooassist_training.segmentation.networks import (
     SegmentationNetwork,
     SegmentationSpec,
 )
-from zooassist_training.segmentation.restore import begin_from
+from zooassist_training.segmentation.restore import begin_from, begin_with_encoder
 from zooassist_training.segmentation.scores import score_test_split
 from zooassist_training.segmentation.sources import PairsSource, SetSource, open_source
 from zooassist_training.segmentation.stacks import Stacks, channel_statistics
@@ -75,8 +75,12 @@ class MaskRecipe:
         Of the patch discriminator.
     start : str or Path, optional
         An earlier model folder or bundled name: whatever fits of its weights is taken over.
+    encoder_weights : str, optional
+        What the encoder of a network ``timm:NAME`` starts from, see `begin_with_encoder`.
     windows : WindowOptions
-        The size is also that of the squares in which large images are seen when served.
+        What is learnt from.
+    tile : int
+        Side of the squares in which large images are seen when served; 0: that of the windows.
     scale, stretch, scaling
         Of the preprocessing of images, FITS images, and volumes.
     gap : int
@@ -97,7 +101,9 @@ class MaskRecipe:
     network_options: Mapping[str, Any] = field(default_factory=dict)
     discriminator: DiscriminatorSpec = field(default_factory=DiscriminatorSpec)
     start: str | Path | None = None
+    encoder_weights: str | None = None
     windows: WindowOptions = field(default_factory=lambda: WindowOptions(256))
+    tile: int = 0
     scale: float = 1.0
     stretch: Stretch = field(default_factory=Stretch)
     scaling: VolumeScaling = field(default_factory=VolumeScaling)
@@ -126,6 +132,13 @@ class MaskRecipe:
             )
         if self.gap < 0:
             raise BadInput(f"gap: expected 0 or more pixels, got {self.gap}")
+        if self.tile < 0:
+            raise BadInput(f"tile: expected 0 or more pixels, got {self.tile}")
+        if self.start is not None and self.encoder_weights is not None:
+            raise BadInput(
+                "start: expected an earlier model or weights for the encoder, got both; leave out "
+                "one of --from and --encoder-weights"
+            )
         if self.kind == "volume" and self.gap:
             raise BadInput(f"gap: expected 0 for volumes, got {self.gap}; their objects stay whole")
         if self.kind == "mask" and self.windows.depth != 1:
@@ -136,7 +149,8 @@ class MaskRecipe:
         """How images, or volumes, are prepared."""
         if self.kind == "volume":
             return Preprocessing(size=self.windows.size, volume=self.scaling)
-        return Preprocessing(size=self.windows.size, scale=self.scale, stretch=self.stretch)
+        side = self.tile or self.windows.size
+        return Preprocessing(size=side, scale=self.scale, stretch=self.stretch)
 
 
 @dataclass(frozen=True)
@@ -209,6 +223,8 @@ def train_masks(
     network.normalise_by(*channel_statistics(training))
     if recipe.start is not None:
         begin_from(network, recipe.start)
+    if recipe.encoder_weights is not None:
+        begin_with_encoder(network, recipe.encoder_weights)
     fitted = fit_masks(
         network, training, validation, recipe.windows, recipe.fit, recipe.adversary, checkpoints
     )
@@ -315,6 +331,9 @@ def _recipe_json(recipe: MaskRecipe) -> dict[str, Any]:
     content["classes"] = [each.model_dump() for each in recipe.classes]
     if recipe.start is not None:
         content["start"] = Path(recipe.start).name
+    if recipe.encoder_weights is not None:
+        kind, _, place = recipe.encoder_weights.partition(":")
+        content["encoder_weights"] = f"{kind}:{Path(place).name if kind == 'local-dir' else place}"
     return content
 
 

@@ -26,8 +26,10 @@ from zooassist_training.segmentation.restore import spec_of
 from zooassist_training.segmentation.train import MaskRecipe
 
 METHOD = "majority"
-# Pixels between nuclei that touch: as one blob they would be one outline.
+# Nuclei so many pixels apart have a seam between them: as one blob they would be one outline.
 GAP = 1
+# Pixels of what a step learns from.
+WINDOW = 256
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def next_recipe(base: ModelFolder, epochs: int, seed: int) -> MaskRecipe:
         network_options=spec.options,
         discriminator=spec.discriminator,
         start=base.path,
-        windows=WindowOptions(base.card.preprocessing.size),
+        windows=WindowOptions(min(WINDOW, base.card.preprocessing.size)),
+        tile=base.card.preprocessing.size,
         scale=base.card.preprocessing.scale,
         gap=GAP,
         store="float16",
