@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,17 @@ def draw_image(
     return np.clip(noisy, 0, 255).astype(np.uint8), labels
 
 
-def write_mask_set(folder: Path, images: int = 16, classes: int = 1, seed: int = 3) -> Path:
-    """A training set of images of two sizes with masks, as `export masks` writes it."""
+def write_mask_set(
+    folder: Path,
+    images: int = 16,
+    classes: int = 1,
+    seed: int = 3,
+    change: Callable[[Path], None] | None = None,
+) -> Path:
+    """A training set of images of two sizes with masks, as `export masks` writes it.
+
+    `change` may write another mask, or objects, in place of or beside a file.
+    """
     random = np.random.default_rng(seed)
     (folder / "in").mkdir(parents=True)
     rows, masks = [], {}
@@ -39,6 +49,8 @@ def write_mask_set(folder: Path, images: int = 16, classes: int = 1, seed: int =
         image, labels = draw_image(random, *size, classes)
         Image.fromarray(image).save(folder / "in" / f"{subject}.png")
         Image.fromarray(labels).save(folder / "in" / f"{subject}_mask.png")
+        if change is not None:
+            change(folder / "in" / f"{subject}_mask.png")
         split = ("train", "validation", "test", "train")[subject % 4]
         rows.append(SubjectRow(subject, folder / "in" / f"{subject}.png", split=split))
         masks[subject, 0] = folder / "in" / f"{subject}_mask.png"

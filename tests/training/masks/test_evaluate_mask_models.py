@@ -7,8 +7,10 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from mask_networks import folder_of, network_of
 from mask_sets import write_mask_set, write_volume_pairs
+from PIL import Image
 
 from zooassist_plugin.cli import main
 from zooassist_plugin.model_card import MaskClass
@@ -63,6 +65,49 @@ def test_a_model_of_images_is_measured_as_it_is_served(
     page = (out / "report.html").read_text()
     assert len(re.findall('src="data:image/jpeg', page)) == 4
     assert not re.search(r'(src|href)="(?!data:|#)', page)
+
+
+def test_two_objects_that_are_drawn_as_one_are_one_at_most(tmp_path, monkeypatch):
+    """The model calls all bright pixels an object; each disc of the truth is two of them."""
+
+    def halved(mask):
+        labels = np.array(Image.open(mask))
+        columns = np.flatnonzero(labels.any(0))
+        right = np.arange(labels.shape[1]) > columns.mean()
+        objects = np.where(labels > 0, 3 + right, 0).astype(np.uint16)
+        Image.fromarray(objects).save(mask.with_name(f"{mask.stem}.instances.png"))
+
+    network = network_of("mask", classes=1)
+    with torch.no_grad():
+        for weight in network.generator.head.parameters():
+            weight.zero_()
+        network.generator.head.weight[0, -3:, 1, 1] = 20.0  # the image itself
+        network.generator.head.bias.fill_(-20.0)
+    model = folder_of(network, tmp_path / "bright", 32)
+    found = {}
+    for told in (False, True):
+        given = write_mask_set(tmp_path / str(told), change=halved if told else None)
+        out = tmp_path / f"out-{told}"
+        assert run(monkeypatch, model.path, given, "--metric", "f1", "--out", out) == 0
+        rows = json.loads((out / "metrics.json").read_text())["pairs"]
+        found[told] = [sum(row[c] for row in rows) for c in ("found_objects", "missed_objects")]
+    images = 4
+    assert found[False] == [images, 0]
+    assert found[True][0] <= images
+    assert sum(found[True]) == 2 * images
+
+
+def test_a_model_of_another_scale_is_measured_in_the_images_own_pixels(tmp_path, monkeypatch):
+    given = write_mask_set(tmp_path / "set")
+    network = network_of("mask", classes=1)
+    counted = {}
+    for scale in (1.0, 2.0):
+        model = folder_of(network, tmp_path / f"model-{scale:g}", 32, scale=scale)
+        out = tmp_path / f"out-{scale:g}"
+        assert run(monkeypatch, model.path, given, "--metric", "dice", "--out", out) == 0
+        rows = json.loads((out / "metrics.json").read_text())["pairs"]
+        counted[scale] = [sum(row["pixels"].values()) for row in rows]
+    assert counted[1.0] == counted[2.0]
 
 
 def test_a_model_of_volumes_is_measured_on_a_folder(volumes, tmp_path, monkeypatch, capsys):

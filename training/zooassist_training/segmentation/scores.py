@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from zooassist_plugin.model_card import ModelCard
+from zooassist_plugin.model_card import ModelCard, Preprocessing
 from zooassist_serving.mask_tiles import mask_probabilities
 from zooassist_serving.masks.label_maps import class_places
 from zooassist_serving.masks.volume_runner import VolumeRunner
@@ -55,14 +55,17 @@ def predicted_places(
     Parameters
     ----------
     image : array of shape (slices, height, width, channels)
-        Prepared as the card says: scaled, and volumes brought to 8 bits.
+        Of its own size, see `unscaled`; volumes brought to 8 bits as the card says.
     """
     thresholds = list(card.thresholds.values())
     if card.kind == "volume":
         for slices in VolumeRunner(card, runtime).run(image):
             yield slices.start, class_places(slices.probabilities, thresholds)
         return
-    seen = card.preprocessing.model_copy(update={"scale": 1.0})  # stacks are scaled already
-    unscaled = card.model_copy(update={"preprocessing": seen})
     for number, one in enumerate(image):
-        yield number, class_places(mask_probabilities(runtime, unscaled, one), thresholds)[None]
+        yield number, class_places(mask_probabilities(runtime, card, one), thresholds)[None]
+
+
+def unscaled(spec: Preprocessing) -> Preprocessing:
+    """Return how images are read to be measured: a mask is one of the image's own pixels."""
+    return spec.model_copy(update={"scale": 1.0})

@@ -93,7 +93,7 @@ class SetSource:
         rows = np.concatenate([self.data.rows_of(split) for split in splits] or [np.zeros(0, int)])
         read = self._volume if self.kind == "volume" else self._image
         for row in np.sort(rows).tolist():
-            yield f"subject {self.data.subject_ids[row]}", partial(read, row, spec)
+            yield called(int(self.data.subject_ids[row])), partial(read, row, spec)
 
     def _image(self, row: int, spec: Preprocessing) -> Pair:
         subject = int(self.data.subject_ids[row])
@@ -103,16 +103,20 @@ class SetSource:
         check_pair(image, numbers[None], self.classes)
         larger = rescaled(image[0], spec.scale)
         labels = _nearest(numbers, larger.shape)
-        if self.gap and self.data.has_mask(subject, kind="instances"):
-            objects = np.array(Image.open(self.data.mask_path(subject, kind="instances")))
+        objects = self.objects(subject) if self.gap else None
+        if objects is not None:
             if objects.shape != numbers.shape:
                 raise BadInput("its objects are of another size than its mask; make both again")
-            between = seams(
-                _nearest(objects.astype(np.int32), larger.shape),
-                max(1, round(self.gap * spec.scale)),
-            )
+            between = seams(_nearest(objects, larger.shape), max(1, round(self.gap * spec.scale)))
             labels = np.where(between, self._seam.number, labels).astype(np.uint8)
         return larger[None], labels[None]
+
+    def objects(self, subject: int) -> NDArray[np.int32] | None:
+        """Return a number per object (height, width), 0 for none; None where they are not known."""
+        if not self.data.has_mask(subject, kind="instances"):
+            return None
+        with Image.open(self.data.mask_path(subject, kind="instances")) as image:
+            return np.array(image).astype(np.int32)
 
     def _volume(self, row: int, spec: Preprocessing) -> Pair:
         volume = read_volume(self.data.image_path(row))
@@ -279,6 +283,11 @@ def read_label_volume(path: Path) -> NDArray[np.uint8]:
     if highest > 255:
         raise BadInput(f"{path}: expected labels from 0 to 255, got {highest}; number them anew")
     return np.stack([plane.astype(np.uint8) for plane in labels])
+
+
+def called(subject: int) -> str:
+    """Return what a subject's stack is called."""
+    return f"subject {subject}"
 
 
 def number_of(name: str) -> int:

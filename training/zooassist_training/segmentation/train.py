@@ -50,7 +50,7 @@ from zooassist_training.segmentation.networks import (
     SegmentationSpec,
 )
 from zooassist_training.segmentation.restore import begin_from, begin_with_encoder
-from zooassist_training.segmentation.scores import score_test_split
+from zooassist_training.segmentation.scores import score_test_split, unscaled
 from zooassist_training.segmentation.sources import PairsSource, SetSource, open_source
 from zooassist_training.segmentation.stacks import Stacks, channel_statistics
 
@@ -212,9 +212,9 @@ def train_masks(
     channels = training.images.shapes[0][-1]
     held_back: tuple[Split, ...] = () if "validation" in recipe.train_on else ("validation",)
     validation = source.read(held_back, recipe.preprocessing, channels)
-    # Seams are for learning: what is measured are the masks as they are.
+    # Seams and larger images are for learning: what is measured are the masks as they are.
     whole = open_source(data, recipe.kind, recipe.classes)
-    test = whole.read(("test",), recipe.preprocessing, channels)
+    test = whole.read(("test",), unscaled(recipe.preprocessing), channels)
     parts = (training, validation, test)
     what = "volumes" if recipe.kind == "volume" else "images"
     log.info("%s: %d to train on, %d to validate, %d to test", what, *map(len, parts))

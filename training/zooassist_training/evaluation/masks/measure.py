@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -158,6 +158,31 @@ def _objects(
     else:
         flat = [components(each) for each in _flat(region.mask(ours), region.mask(theirs))]
         score = object_score(flat[0], flat[1], request.at)
+    return object_columns(score)
+
+
+def of_known_objects(
+    row: Row,
+    predicted: Labels,
+    truth: Labels,
+    objects: Labels,
+    request: MaskRequest,
+) -> Row:
+    """Return a row of which objects are those that people told apart, also where they touch.
+
+    Parameters
+    ----------
+    predicted, truth, objects : arrays of shape (height, width)
+        Labels of the mask and of the truth; a number per true object, 0 for none.
+    """
+    region = _Region((request.named_regions or {}).get(row.region))
+    known = np.where(region.mask(truth), objects, 0)
+    score = object_score(components(region.mask(predicted)), known, request.at)
+    return replace(row, values={**row.values, **object_columns(score)})
+
+
+def object_columns(score: ObjectScore) -> dict[str, float]:
+    """Return the columns of the metric f1."""
     return {
         "f1": score.f1,
         "found_objects": score.found,

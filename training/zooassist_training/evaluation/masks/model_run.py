@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from zooassist_plugin.progress import Start, silent
 from zooassist_plugin.stacks.in_memory import stack_of
 from zooassist_serving.model_folder import ModelFolder
 from zooassist_serving.runtime import OnnxRuntime
-from zooassist_training.evaluation.masks.measure import Row, measure_stacks
+from zooassist_training.evaluation.masks.measure import Row, measure_stacks, of_known_objects
+from zooassist_training.evaluation.masks.overlap import check_same_shape
 from zooassist_training.evaluation.masks.request import MaskRequest
 from zooassist_training.evaluation.run import Request
 from zooassist_training.evaluation.subjects import (
@@ -26,8 +28,8 @@ from zooassist_training.evaluation.subjects import (
     splits_of,
 )
 from zooassist_training.segmentation.networks import Kind
-from zooassist_training.segmentation.scores import predicted_places
-from zooassist_training.segmentation.sources import PairsSource, SetSource, open_source
+from zooassist_training.segmentation.scores import predicted_places, unscaled
+from zooassist_training.segmentation.sources import PairsSource, SetSource, called, open_source
 from zooassist_training.segmentation.stacks import Stacks
 
 
@@ -115,11 +117,12 @@ def evaluate_mask_model(
             f"{_names(source.classes)}; choose another model or set"
         )
     splits = splits_of(request.split)
-    stacks = source.read(splits, card.preprocessing, _channels(card))
+    stacks = source.read(splits, unscaled(card.preprocessing), _channels(card))
     if not len(stacks):
         raise BadInput(_nothing(request, stacks))
     measured = replace(metrics, regions={name: (place + 1,) for name, place, _ in common})
-    rows, drawn, problems = _measure(folder, stacks, measured, request, common, progress)
+    objects = _known_objects(source) if "f1" in metrics.metrics else {}
+    rows, drawn, problems = _measure(folder, stacks, measured, request, common, objects, progress)
     learnt = splits_learnt_from(folder)
     same = any(known.sha256 == source.reference.sha256 for known in card.learnt_from)
     return MaskEvaluation(
@@ -178,6 +181,7 @@ def _measure(
     metrics: MaskRequest,
     request: Request,
     common: Sequence[tuple[str, int, int]],
+    objects: Mapping[str, Callable[[], NDArray[np.int32] | None]],
     progress: Start,
 ) -> tuple[list[Row], list[Drawn], list[ItemFailed]]:
     runtime = OnnxRuntime(folder.onnx_path, threads=request.threads, sha256=folder.card.sha256)
@@ -196,6 +200,12 @@ def _measure(
             of_image = measure_stacks(
                 name, stack_of(predicted, name), stack_of(truth, name), metrics
             )
+            told = objects[name]() if name in objects else None
+            if told is not None:
+                check_same_shape(told, truth[0])
+                of_image = [
+                    of_known_objects(row, predicted[0], truth[0], told, metrics) for row in of_image
+                ]
         except BadInput as error:
             problems.append(ItemFailed(name, str(error), "it is in no figure; mend it"))
         else:
@@ -205,6 +215,16 @@ def _measure(
     if not rows:
         raise BadInput(f"{request.training_set}: no image could be measured; {problems[0]}")
     return rows, drawn, problems
+
+
+def _known_objects(
+    source: SetSource | PairsSource,
+) -> dict[str, Callable[[], NDArray[np.int32] | None]]:
+    """Return what reads an image's objects, by its name; of volumes they are not known."""
+    if isinstance(source, PairsSource) or source.kind == "volume":
+        return {}
+    subjects = source.data.subject_ids.tolist()
+    return {called(subject): partial(source.objects, subject) for subject in subjects}
 
 
 def _looked_at(
