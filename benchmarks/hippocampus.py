@@ -153,6 +153,7 @@ def main() -> int:
             "minutes": args.minutes,
             "threads": args.threads,
             "learning_rate": recipe.fit.learning_rate,
+            "batch": recipe.fit.batch_size,
             "set": open_source(data, "volume", CLASSES).reference.sha256,
         }
         result = runs.result_of(options, lambda run=run: run(data, recipe, args.minutes))

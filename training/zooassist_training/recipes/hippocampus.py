@@ -58,9 +58,9 @@ def hippocampus_recipe(
         "credits": CREDITS,
         "fit": FitOptions(
             epochs=80,
-            batch_size=4,
-            learning_rate=4e-3,
-            averaging=0.98,
+            batch_size=2,
+            learning_rate=3e-3,
+            averaging=0.99,
             patience=0,
             seed=SEED,
             threads=threads,
