@@ -160,6 +160,17 @@ def test_an_encoder_begins_with_published_weights_and_their_pixels(tmp_path):
         begin_with_encoder(network, f"local-dir:{tmp_path / 'nowhere'}")
 
 
+def test_a_network_with_batch_statistics_comes_back(tmp_path):
+    options = {"generator": "timm:resnet10t", "options": {"levels": 2, "width": 4}}
+    network = network_of("mask", 1, **options)
+    with torch.no_grad():
+        network.generator.encoder.bn1.running_mean += 0.3
+    restored = restore_segmentation(folder_of(network, tmp_path / "model").path)
+    image = torch.from_numpy(random_stack(1, 32, 32, 3))
+    with torch.no_grad():
+        torch.testing.assert_close(restored(image)[0], network(image)[0])
+
+
 def test_what_fits_goes_on_and_what_does_not_starts_new(tmp_path):
     """Another number of classes changes the last layer and the discriminator's first."""
     earlier = network_of("mask", 1, mean=(0.1, 0.2, 0.3), deviation=(0.4, 0.5, 0.6))

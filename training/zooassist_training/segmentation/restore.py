@@ -19,6 +19,7 @@ from zooassist_training.segmentation.encoder_unet import EncoderUNet
 from zooassist_training.segmentation.networks import SegmentationNetwork, SegmentationSpec
 
 log = logging.getLogger(__name__)
+COUNTER = "num_batches_tracked"
 
 
 def described(model: onnx.ModelProto, where: str) -> SegmentationSpec:
@@ -51,13 +52,15 @@ def restore_segmentation(folder: str | Path) -> SegmentationNetwork:
     """
     spec, weights, where = _read(folder)
     network = SegmentationNetwork(spec)
-    missing = sorted(name for name in network.state_dict() if name not in weights)
+    # A counter of batches, of which nothing that is served depends.
+    own = {name for name in network.state_dict() if not name.endswith(COUNTER)}
+    missing = sorted(own - weights.keys())
     if missing:
         raise BadInput(
             f"{where}: weight {missing[0]!r} is not in the graph ({len(missing)} missing); train "
             "again with this version"
         )
-    network.load_state_dict({name: weights[name] for name in network.state_dict()})
+    network.load_state_dict({name: weights[name] for name in own}, strict=False)
     return network.eval()
 
 
