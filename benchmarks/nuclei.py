@@ -4,7 +4,7 @@ A fifth of 140 microscopy images is held back by the hash of their names. Measur
 of an image's mask and the F1 of its nuclei: parts of the mask (of 8 pixels or more) against the
 nuclei that biologists drew, matched at an IoU of 0.5; over all nuclei, and as a mean over images,
 of which one has more nuclei than ten others. Beside it, with the same images, scale, seams, loss,
-augmentations and minutes of training, a network of MONAI, which knows no photographs before.
+augmentations and minutes of training, one network of MONAI, which knows no photographs before.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,7 @@ from zooassist_serving.preprocessing import decode_image
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training.evaluation.masks.objects import ObjectScore, components, object_score
 from zooassist_training.evaluation.masks.overlap import count, dice
-from zooassist_training.recipes.nuclei import (
-    knowing_imagenet,
-    nuclei_recipe,
-    write_nuclei_set,
-)
+from zooassist_training.recipes.nuclei import make, nuclei_recipe, write_nuclei_set
 from zooassist_training.segmentation.sources import number_of
 from zooassist_training.segmentation.train import MaskRecipe, train_masks
 
@@ -81,36 +78,68 @@ def without_specks(objects: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.where(np.bincount(objects.ravel())[objects] >= LEAST, objects, 0)
 
 
-def trained(
-    recipe: MaskRecipe, training_set: Path, data: Path, minutes: float, model: Path
-) -> dict[str, Any]:
-    """Train so many minutes, and measure; the discriminator's own epochs come on top."""
+def rival(recipe: MaskRecipe, training_set: Path, minutes: float, model: Path) -> int:
+    """Train a network so many minutes; return the epochs."""
 
-    def train(epochs: int, judging: int = 0) -> None:
-        with_epochs = replace(
-            recipe,
-            fit=replace(recipe.fit, epochs=epochs),
-            adversary=replace(recipe.adversary, epochs=judging),
-        )
+    def train(epochs: int) -> None:
+        with_epochs = replace(recipe, fit=replace(recipe.fit, epochs=epochs))
         train_masks(training_set, model, with_epochs, overwrite=True)
 
     epochs = epochs_within(minutes, train)
+    train(epochs)
+    return epochs
+
+
+def measured(train: Callable[[], int], model: Path, data: Path, threads: int) -> dict[str, Any]:
+    """Train, and measure on what is held back."""
     start = time.perf_counter()
-    train(epochs, recipe.adversary.epochs)
+    epochs = train()
     seconds = time.perf_counter() - start
     size = (model / "model.onnx").stat().st_size
-    scores = score(model, data, recipe.fit.threads)
+    scores = score(model, data, threads)
     return {**scores, "epochs": epochs, "seconds": seconds, "megabytes": size / 1e6}
+
+
+def both_trained(args: argparse.Namespace, folder: Path, runs: FinishedRuns) -> dict[str, Figure]:
+    """Train the recipe, then the rival as long; return the figures of both."""
+    figures: dict[str, Figure] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        training_set = write_nuclei_set(folder, work / "set")
+        recipe = nuclei_recipe(args.threads)
+        options = {
+            "recipe": repr(recipe),
+            "set": read_training_set(training_set).sha256,
+        }
+        model = (args.keep or work) / "ours"
+
+        def ours() -> int:
+            return make(args.data, model, work / "ours-work", recipe).epochs
+
+        result = runs.result_of(options, lambda: measured(ours, model, folder, args.threads))
+        figures |= of_scores("ours", result, DICE, F1)
+        minutes = result["seconds"] / 60
+        # A rival's discriminator would never be asked.
+        other = replace(recipe, **RIVAL, adversary=replace(recipe.adversary, epochs=0))
+        beside = (args.keep or work) / "monai"
+
+        def monai() -> int:
+            return rival(other, training_set, minutes, beside)
+
+        options = {**options, "recipe": repr(other), "minutes": round(minutes, 1)}
+        result = runs.result_of(options, lambda: measured(monai, beside, folder, args.threads))
+        figures |= of_scores("monai", result, None, None)
+    return figures
 
 
 def main() -> int:
     """Train both, measure both, record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--model", help="measure this model, too: the bundled one by its name")
-    parser.add_argument("--minutes", type=float, default=30.0, help="of training, each network")
+    parser.add_argument(
+        "--model", help="measure this model, train none: the bundled one by its name"
+    )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", choices=("ours", "monai"), help="train this one, record nothing")
     parser.add_argument("--keep", type=Path, help="keep the models in this folder")
     parser.add_argument("--runs", type=Path, default=Path("build/bench-nuclei.jsonl"))
     args = parser.parse_args()
@@ -121,48 +150,16 @@ def main() -> int:
     args.runs.parent.mkdir(parents=True, exist_ok=True)
     runs = FinishedRuns(args.runs)
     figures: dict[str, Figure] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        work = Path(scratch)
-        training_set = write_nuclei_set(folder, work / "set")
-        digest = read_training_set(training_set).sha256
-        plain = nuclei_recipe(args.threads)
-        # A rival's discriminator would never be asked.
-        rival = replace(plain, **RIVAL, adversary=replace(plain.adversary, epochs=0))
-        ours = knowing_imagenet(plain, work / "imagenet")
-        for name, recipe in (("ours", ours), ("monai", rival)):
-            if args.only not in (None, name):
-                continue
-            options = {
-                "network": recipe.network,
-                "options": dict(recipe.network_options),
-                "minutes": args.minutes,
-                "threads": args.threads,
-                "learning_rate": recipe.fit.learning_rate,
-                "scale": recipe.scale,
-                "gap": recipe.gap,
-                "set": digest,
-            }
-            model = (args.keep or work) / name
-            result = runs.result_of(
-                options,
-                lambda recipe=recipe, model=model: trained(
-                    recipe, training_set, folder, args.minutes, model
-                ),
-            )
-            goals = (DICE, F1) if name == "ours" and not args.model else (None, None)
-            figures |= of_scores(name, result, *goals)
-            figures[f"{name}_epochs"] = Figure(result["epochs"], "epochs")
-            figures[f"{name}_minutes"] = Figure(result["seconds"] / 60, "min")
-            figures[f"{name}_megabytes"] = Figure(result["megabytes"], "MB")
     if args.model:
         figures |= of_scores("model", score(args.model, folder, args.threads), DICE, F1)
         size = load_model_folder(args.model).onnx_path.stat().st_size
         figures["model_megabytes"] = Figure(size / 1e6, "MB", 8.0)
+    else:
+        figures |= both_trained(args, folder, runs)
     for name, figure in figures.items():
         print(f"{name}: {figure.value:.4g} {figure.unit} {figure.goal_text}")
-    if args.only:
-        return 0
-    command = f"python benchmarks/nuclei.py --minutes {args.minutes:g} --threads {args.threads}"
+    of_model = f" --model {Path(args.model).name}" if args.model else ""
+    command = f"python benchmarks/nuclei.py --threads {args.threads}{of_model}"
     return 0 if record("nuclei", figures, command) else 1
 
 
@@ -170,11 +167,17 @@ def of_scores(
     name: str, scores: dict[str, Any], dice_goal: float | None, f1_goal: float | None
 ) -> dict[str, Figure]:
     """Name the figures of one model."""
-    return {
+    figures = {
         f"{name}_dice": Figure(scores["dice"], "", dice_goal, "higher"),
         f"{name}_object_f1": Figure(scores["f1"], "at IoU 0.5, all nuclei", f1_goal, "higher"),
-        f"{name}_object_f1_of_images": Figure(scores["f1_of_images"], "at IoU 0.5, mean of images"),
+        f"{name}_object_f1_of_images": Figure(
+            scores["f1_of_images"], "at IoU 0.5, mean of images", f1_goal, "higher"
+        ),
     }
+    if "seconds" in scores:
+        figures[f"{name}_minutes"] = Figure(scores["seconds"] / 60, "min of training")
+        figures[f"{name}_megabytes"] = Figure(scores["megabytes"], "MB")
+    return figures
 
 
 if __name__ == "__main__":

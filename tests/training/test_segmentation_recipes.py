@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 from zooassist_exporters.splits import SPLITS
 from zooassist_exporters.training_set import read_training_set
 from zooassist_plugin.errors import BadInput
+from zooassist_serving.model_folder import load_model_folder
 from zooassist_training.evaluation.masks.objects import components
 from zooassist_training.recipes import hippocampus, nuclei
 from zooassist_training.recipes.imagenet_lite0 import PACKAGE
@@ -58,11 +60,11 @@ def test_nuclei_that_touch_have_a_seam_between_them(tmp_path):
 
 def test_the_recipe_of_the_nuclei_runs(tmp_path):
     pytest.importorskip(PACKAGE, reason="the package of weights is not installed")
-    recipe = nuclei.nuclei_recipe(1, windows=WindowOptions(32))
+    recipe = nuclei.nuclei_recipe(1, windows=WindowOptions(64), tile=64)
     short = replace(
         recipe,
         fit=replace(recipe.fit, epochs=1, batch_size=2),
-        adversary=replace(recipe.adversary, epochs=0),
+        adversary=replace(recipe.adversary, epochs=1),
     )
     data = write_nuclei(tmp_path / "data")
     trained = nuclei.make(data, tmp_path / "model", tmp_path / "work", short)
@@ -70,9 +72,12 @@ def test_the_recipe_of_the_nuclei_runs(tmp_path):
     assert trained.parity < 1e-4
     assert trained.folder.card.classes[0].name == "nucleus"
     assert len(trained.folder.card.classes) == 1  # the seam is not told of
-    told = (trained.folder.path / "recipe.json").read_text()
-    assert '"encoder_weights": "local-dir:imagenet"' in told
-    assert str(tmp_path) not in told
+    of_members = [tmp_path / "work" / name / "model" for name in ("nuclei-1", "nuclei-2")]
+    told = json.loads((trained.folder.path / "recipe.json").read_text())
+    assert told["recipe"]["members"] == [load_model_folder(m).card.version for m in of_members]
+    of_second = (of_members[1] / "recipe.json").read_text()
+    assert '"encoder_weights": "local-dir:imagenet"' in of_second
+    assert str(tmp_path) not in of_second + json.dumps(told)
 
 
 def test_the_nuclei_become_a_training_set_with_a_fifth_held_back(tmp_path):

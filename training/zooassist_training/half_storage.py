@@ -7,7 +7,7 @@ when it loads the graph, and then computes as ever. The weights are rounded in t
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -17,14 +17,12 @@ from torch import Tensor, nn
 
 from zooassist_plugin.errors import BadInput
 
-Storage = Literal["float32", "float16"]
-STORAGES: tuple[str, ...] = get_args(Storage)
 # What the 32-bit form of a stored weight is called in the graph.
 WIDENED = "/float32"
 
 
-def stored_as_halves(network: nn.Module) -> dict[str, Tensor]:
-    """Return the weights that are kept in 16 bits, by name: matrices and filters.
+def large_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return the weights that are kept in fewer bits, by name: matrices and filters.
 
     Biases and the statistics of normalisations are few, and their size may lie outside the range
     of 16 bits; they stay as they are.
@@ -41,7 +39,7 @@ def round_to_halves(network: nn.Module) -> None:
     BadInput
         When a weight is too large for 16 bits.
     """
-    for name, weight in stored_as_halves(network).items():
+    for name, weight in large_weights(network).items():
         rounded = weight.half().float()
         if not bool(torch.isfinite(rounded).all()):
             raise BadInput(
@@ -60,7 +58,7 @@ def store_halves(model: onnx.ModelProto, weights: dict[str, Tensor]) -> None:
         When a weight was not rounded before.
     """
     graph = model.graph
-    casts = []
+    casts, wide = [], {}
     for tensor in graph.initializer:
         if tensor.name not in weights or tensor.data_type != TensorProto.FLOAT:
             continue
@@ -69,12 +67,26 @@ def store_halves(model: onnx.ModelProto, weights: dict[str, Tensor]) -> None:
         if not np.array_equal(halves.astype(np.float32), values):
             raise BadInput(f"weight {tensor.name} was not rounded to 16 bits before the export")
         tensor.CopyFrom(numpy_helper.from_array(halves, tensor.name))
-        wide = tensor.name + WIDENED
-        casts.append(helper.make_node("Cast", [tensor.name], [wide], to=TensorProto.FLOAT))
-        for node in graph.node:
-            for place, name in enumerate(node.input):
-                if name == tensor.name:
-                    node.input[place] = wide
-    nodes = [*casts, *graph.node]
+        wide[tensor.name] = tensor.name + WIDENED
+        casts.append(
+            helper.make_node("Cast", [tensor.name], [wide[tensor.name]], to=TensorProto.FLOAT)
+        )
+    put_before(graph, casts, wide)
+
+
+def put_before(
+    graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto], names: Mapping[str, str]
+) -> None:
+    """Put nodes before all others, which then take what these make.
+
+    Parameters
+    ----------
+    names : mapping
+        What is taken -> what is to be taken in its place.
+    """
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+    every = [*nodes, *graph.node]
     del graph.node[:]
-    graph.node.extend(nodes)
+    graph.node.extend(every)

@@ -24,8 +24,8 @@ from zooassist_plugin.errors import ZooassistError
 from zooassist_plugin.model_card import MAIN_OUTPUT
 from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training.ensemble import Network, members_of, number_of_samples
-from zooassist_training.half_storage import Storage, store_halves, stored_as_halves
 from zooassist_training.networks import NetworkSpec
+from zooassist_training.weight_storage import Storage, store_weights
 
 # Operators up to here are in every onnxruntime since 1.13; raising it changes all digests.
 OPSET = 17
@@ -55,7 +55,7 @@ def export_onnx(network: Network, store: Storage = "float32") -> bytes:
     Parameters
     ----------
     store : str
-        ``float16`` for a network that went through `half_storage.round_to_halves`.
+        Of a network that went through `round_weights`.
     """
     network.eval()
     side, answers = network.spec.size, MAIN_OUTPUT[network.spec.kind]
@@ -82,8 +82,7 @@ def export_onnx(network: Network, store: Storage = "float32") -> bytes:
     model.producer_name, model.producer_version = "zooassist", ""
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(_described(network), sort_keys=True)
-    if store == "float16":
-        store_halves(model, stored_as_halves(network))
+    store_weights(model, network, store)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 

@@ -21,6 +21,7 @@ from zooassist_plugin.targets import Targets
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_training.ensemble import Network, build_network
 from zooassist_training.heads import draw_masks
+from zooassist_training.int8_storage import SCALES
 from zooassist_training.networks import (
     NETWORKS,
     HeadedNetwork,
@@ -91,7 +92,7 @@ def restore_network(folder: str | Path) -> tuple[Network, ModelCard]:
 
 
 def stored_weights(model: onnx.ModelProto) -> dict[str, Tensor]:
-    """Return a graph's initialisers by name, those kept in 16 bits as 32.
+    """Return a graph's initialisers by name, those kept in fewer bits as 32.
 
     The exporter stores equal tensors once and gives the others their name by an Identity node.
     """
@@ -102,6 +103,8 @@ def stored_weights(model: onnx.ModelProto) -> dict[str, Tensor]:
     for name, weight in weights.items():
         if weight.dtype == torch.float16:
             weights[name] = weight.float()
+        elif weight.dtype == torch.int8 and name + SCALES in weights:
+            weights[name] = weight.float() * weights[name + SCALES]
     for node in model.graph.node:
         if node.op_type in ("Cast", "Identity") and node.input[0] in weights:
             weights[node.output[0]] = weights[node.input[0]]

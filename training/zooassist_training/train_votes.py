@@ -28,7 +28,6 @@ from zooassist_training.few_labels import FEW, fit_few_labels
 from zooassist_training.fit import Fitted, fit
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.folder import Report, write_trained_model
-from zooassist_training.half_storage import STORAGES, Storage, round_to_halves
 from zooassist_training.images import Images, read_images
 from zooassist_training.objectives import Taught
 from zooassist_training.onnx_export import check_parity, export_onnx
@@ -36,6 +35,7 @@ from zooassist_training.start import Start, start_of
 from zooassist_training.surveys import Surveys, read_surveys
 from zooassist_training.target_values import Wish
 from zooassist_training.value_surveys import ValueSurveys, read_value_surveys
+from zooassist_training.weight_storage import STORAGES, Storage, round_weights
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class VotesRecipe:
     greyscale : bool
         Take the colour out, inside the graph.
     store : str
-        ``float16`` halves the file, see `half_storage`.
+        ``float16`` halves the file, ``int8`` quarters it, see `weight_storage`.
     train_on : tuple of str
         Splits to learn from. With "validation" among them nothing is left to stop early by.
     inclusion_weights : bool
@@ -211,8 +211,7 @@ def train_votes(
         log.warning("%s", line)
     fits = _fit_members(start, recipe, data.taught, images, checkpoints)
     network = together([each.network for each in fits])
-    if recipe.store == "float16":
-        round_to_halves(network)
+    round_weights(network, recipe.store)
     onnx_bytes = export_onnx(network, recipe.store)
     parity = check_parity(network, onnx_bytes, images.probes(start.preprocessing.size))
     calibration, tests = calibrate_and_score(

@@ -20,7 +20,7 @@ from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training.half_storage import round_to_halves
 from zooassist_training.onnx_export import ParityError
 from zooassist_training.segmentation.export import check_parity, export_segmentation
-from zooassist_training.segmentation.networks import SegmentationNetwork
+from zooassist_training.segmentation.networks import SegmentationNetwork, committee_of
 from zooassist_training.segmentation.restore import (
     begin_from,
     begin_with_encoder,
@@ -58,7 +58,7 @@ def test_the_number_of_nodes_does_not_depend_on_the_slices(volume_network):
         {"generator": "monai:BasicUNet", "options": {"features": [4, 4, 8, 8, 8, 4]}},
         {"generator": "monai:UNet", "options": {"channels": [4, 8, 8], "strides": [2, 2]}},
         {"generator": "timm:resnet10t", "options": {"levels": 3, "width": 4}},
-        {"seam": True},
+        {"seam": 3.0},
     ],
 )
 @pytest.mark.parametrize("classes", [1, 2])
@@ -68,6 +68,26 @@ def test_mask_graphs_compute_the_same_at_every_size(spec, classes):
     sizes = [(1, side, 3 * side), (2, 2 * side, side), (3, 4 * side, 4 * side)]
     stacks = [random_stack(batch, 1, height, width, 3) for batch, height, width in sizes]
     assert check_parity(network, export_segmentation(network), stacks) <= 1e-5
+
+
+def test_a_committee_is_one_graph_and_comes_back(tmp_path):
+    members = [
+        network_of("mask", 1, seam=1.0),
+        network_of(
+            "mask",
+            1,
+            generator="monai:UNet",
+            options={"channels": [4, 8, 8], "strides": [2, 2]},
+            seam=1.0,
+        ),
+    ]
+    network = committee_of(members, seam=2.0).eval()
+    sizes = [(1, 32, 96), (2, 64, 32)]
+    stacks = [random_stack(batch, 1, height, width, 3) for batch, height, width in sizes]
+    assert check_parity(network, export_segmentation(network), stacks) <= 1e-5
+    restored = restore_segmentation(folder_of(network, tmp_path / "model", 32).path)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(restored.state_dict()[name], value, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("kind", ["mask", "volume"])

@@ -12,6 +12,7 @@ from zooassist_training.segmentation.networks import (
     DiscriminatorSpec,
     SegmentationNetwork,
     SegmentationSpec,
+    committee_of,
 )
 from zooassist_training.segmentation.tcup import ConvLstm, TcupGenerator
 from zooassist_training.segmentation.unet import UNet
@@ -121,7 +122,7 @@ def test_a_slices_score_is_its_own():
 
 @pytest.mark.parametrize("classes", [1, 2])
 def test_a_seam_is_learnt_and_left_out(classes):
-    network = network_of("mask", classes, seam=True)
+    network = network_of("mask", classes, seam=1.0)
     logits = network.generator(torch.zeros(1, 3, network.spec.divisor, network.spec.divisor))
     assert logits.shape[1] == classes + 2
     sure = torch.full((1, 1, classes + 2, 1, 1), -20.0)
@@ -129,6 +130,41 @@ def test_a_seam_is_learnt_and_left_out(classes):
     probabilities = network.probabilities(sure)
     assert probabilities.shape[2] == classes
     assert probabilities.max() < 1e-6
+
+
+@pytest.mark.parametrize("seam", [0.5, 1.0, 3.0])
+def test_a_seam_is_taken_for_so_many_times_as_probable(seam):
+    network = network_of("mask", 1, seam=seam)
+    logits = torch.tensor([0.2, 0.5, 0.3]).log()[None, None, :, None, None]
+    expected = 0.5 / (0.2 + 0.5 + 0.3 * seam)
+    assert network.probabilities(logits).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_a_committee_draws_the_mean_of_what_its_members_take_for_probable(classes):
+    members = [
+        network_of("mask", classes, mean=(0.1, 0.2, 0.3), deviation=(0.4, 0.5, 0.6)),
+        network_of("mask", classes, generator="timm:resnet10t", options={"levels": 2, "width": 4}),
+    ]
+    together = committee_of(members).eval()
+    assert together.spec.divisor == 8
+    image = torch.randint(0, 256, (2, 32, 48, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = torch.stack([member(image)[0] for member in members]).mean(0)
+        torch.testing.assert_close(together(image)[0], expected, rtol=1e-4, atol=1e-5)
+    again = SegmentationNetwork(SegmentationSpec.from_json(together.spec.to_json())).eval()
+    again.load_state_dict(together.state_dict())
+    with torch.no_grad():
+        assert torch.equal(again(image)[0], together(image)[0])
+
+
+def test_a_committee_of_members_that_draw_something_else_is_refused():
+    with pytest.raises(BadInput, match="got none"):
+        committee_of([])
+    with pytest.raises(BadInput, match="with 1 outputs of 3 channels, got kind 'mask' with 3"):
+        committee_of([network_of("mask", 1), network_of("mask", 2)])
+    with pytest.raises(BadInput, match="got kind 'volume'"):
+        committee_of([network_of("mask", 1), network_of("volume", 1)])
 
 
 def test_probabilities_leave_the_background_the_rest_of_one():

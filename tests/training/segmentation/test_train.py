@@ -232,16 +232,26 @@ def test_recipes_that_cannot_be_are_refused(change, expected, mask_set, tmp_path
     assert not (tmp_path / "model").exists()
 
 
+def test_members_of_another_scale_are_refused(mask_set, tmp_path):
+    together = replace(RECIPE, network_options={}, members=("nuclei",), scale=0.5)
+    with pytest.raises(BadInput, match=r"member nuclei: expected the classes .* at scale 0.5"):
+        train_masks(mask_set, tmp_path / "model", together)
+
+
 def test_wrong_words_are_refused_when_said():
     with pytest.raises(BadInput, match="gap: expected 0 for volumes, got 1"):
         replace(RECIPE, kind="volume", gap=1)
     with pytest.raises(BadInput, match="got both"):
         replace(RECIPE, start="nuclei", encoder_weights="local-dir:x")
+    with pytest.raises(BadInput, match="members: expected no --network"):
+        replace(RECIPE, members=("a",), network="unet")
+    with pytest.raises(BadInput, match="seam: expected a weight above 0"):
+        replace(RECIPE, seam=0.0)
     for change, expected in (
         ({"name": "A b"}, "lower-case letters"),
         ({"train_on": ("test",)}, "never the test split"),
         ({"windows": WindowOptions(32, 2)}, "expected 1 for images"),
-        ({"store": "int8"}, "store: expected one of"),
+        ({"store": "int4"}, "store: expected one of"),
     ):
         with pytest.raises(BadInput, match=expected):
             replace(RECIPE, **change)

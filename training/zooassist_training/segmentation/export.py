@@ -21,10 +21,10 @@ from onnx import helper
 from zooassist_plugin.model_card import TensorSpec
 from zooassist_serving.masks.volume_runner import STAGES, zeros
 from zooassist_serving.runtime import OnnxRuntime
-from zooassist_training.half_storage import Storage, store_halves, stored_as_halves
 from zooassist_training.onnx_export import METADATA_KEY, OPSET, ParityError
 from zooassist_training.segmentation import volume_graph
 from zooassist_training.segmentation.networks import SegmentationNetwork
+from zooassist_training.weight_storage import Storage, store_weights
 
 TOLERANCE = 1e-4
 OUTPUTS = ("mask", "patch_realness")
@@ -37,15 +37,14 @@ def export_segmentation(network: SegmentationNetwork, store: Storage = "float32"
     Parameters
     ----------
     store : str
-        ``float16`` for a network that went through `half_storage.round_to_halves`.
+        Of a network that went through `round_weights`.
     """
     network.eval()
     model = _of_volumes(network) if network.spec.kind == "volume" else _of_images(network)
     model.producer_name, model.producer_version = "zooassist", ""
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(network.spec.to_json(), sort_keys=True)
-    if store == "float16":
-        store_halves(model, stored_as_halves(network))
+    store_weights(model, network, store)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 

@@ -74,6 +74,8 @@ def fit_masks(
     options: FitOptions,
     adversary: AdversaryOptions,
     checkpoints: Path | None = None,
+    *,
+    judge_only: bool = False,
 ) -> FittedMasks:
     """Fit a network; return the averaged weights of the epochs with the lowest validation loss.
 
@@ -83,6 +85,8 @@ def fit_masks(
         When it is empty, the last epoch's weights are returned.
     checkpoints : Path, optional
         Keep checkpoints there and go on from the last one found; by default none outlive the call.
+    judge_only : bool
+        Leave the generator as it is.
 
     Raises
     ------
@@ -103,7 +107,7 @@ def fit_masks(
             (SegmentationModule, options, "."),
             (DiscriminatorModule, alone, SECOND),
         ):
-            if name == SECOND and not adversary.epochs:
+            if judge_only if name != SECOND else not adversary.epochs:
                 histories.append(())
                 continue
             folder = (checkpoints or Path(scratch)) / name

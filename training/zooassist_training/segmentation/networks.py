@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from zooassist_plugin.errors import BadInput
+from zooassist_training.segmentation.committee import Committee, member_options
 from zooassist_training.segmentation.discriminator import PatchDiscriminator
 from zooassist_training.segmentation.encoder_unet import EncoderUNet
 from zooassist_training.segmentation.tcup import TcupGenerator, in_stacks
 from zooassist_training.segmentation.unet import UNet
 
 Kind = Literal["mask", "volume"]
-MONAI, TIMM = "monai:", "timm:"
+MONAI, TIMM, COMMITTEE = "monai:", "timm:", "committee"
 # Arguments by which MONAI's networks are told what comes in and what goes out.
 DIMENSIONS, CHANNELS_IN, CHANNELS_OUT = "spatial_dims", "in_channels", "out_channels"
 
@@ -49,7 +51,8 @@ class SegmentationSpec:
     ----------
     generator : str
         ``unet`` (masks), ``tcup`` (volumes), or for images ``monai:`` and the name of one of
-        MONAI's networks, or ``timm:`` and the name of an encoder, see `encoder_unet`.
+        MONAI's networks, ``timm:`` and the name of an encoder, see `encoder_unet`, or
+        ``committee`` of several, see `committee_of`.
     options : mapping
         Arguments of the generator.
     classes : int
@@ -58,8 +61,9 @@ class SegmentationSpec:
         Sides of images must be multiples of it. 0: as the generator says, or 32.
     mean, deviation : tuple of float
         Per channel, of pixels scaled to 0-1; subtracted and divided by inside the graph.
-    seam : bool
-        Whether one more class is learnt that is not exported, see `apart`.
+    seam : float
+        0, or one more class is learnt that is not exported, see `apart`; and that is taken for so
+        many times as probable as it was learnt to be: a missed seam makes one object of two.
     """
 
     kind: Kind
@@ -71,7 +75,7 @@ class SegmentationSpec:
     divisor: int = 0
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
-    seam: bool = False
+    seam: float = 0.0
 
     def __post_init__(self) -> None:
         if self.classes < 1 or self.channels < 1:
@@ -85,11 +89,13 @@ class SegmentationSpec:
                 f"expected a mean and a positive deviation of {self.channels} channels, got "
                 f"{self.mean} and {self.deviation}"
             )
+        if self.seam < 0:
+            raise BadInput(f"seam: expected a weight of 0 or more, got {self.seam}")
 
     @property
     def logits(self) -> int:
         """Channels of the generator's output: of several classes the background has one, too."""
-        learnt = self.classes + self.seam
+        learnt = self.classes + (self.seam > 0)
         return 1 if learnt == 1 else learnt + 1
 
     def to_json(self) -> dict[str, Any]:
@@ -182,6 +188,10 @@ class SegmentationNetwork(nn.Module):
         """Return the probabilities of the classes; what is left of 1 is background, or seam."""
         if self.spec.logits == 1:
             return torch.sigmoid(logits)
+        if self.spec.seam not in (0.0, 1.0):
+            last = logits.shape[-3] - 1
+            seam = logits.narrow(-3, last, 1) + math.log(self.spec.seam)
+            logits = torch.cat([logits.narrow(-3, 0, last), seam], -3)
         return torch.softmax(logits, -3).narrow(-3, 1, self.spec.classes)
 
     def judged(self, stacks: Tensor, masks: Tensor) -> Tensor:
@@ -217,6 +227,8 @@ def build_generator(spec: SegmentationSpec) -> nn.Module:
         if spec.generator.startswith(TIMM) and spec.kind == "mask":
             encoder = spec.generator.removeprefix(TIMM)
             return EncoderUNet(spec.channels, spec.logits, encoder, **arguments)
+        if spec.generator == COMMITTEE and spec.kind == "mask":
+            return _committee(spec, **arguments)
         if spec.generator.startswith(MONAI) and spec.kind == "mask":
             return _of_monai(spec.generator.removeprefix(MONAI), spec, arguments)
     except (TypeError, ValueError, NotImplementedError, AssertionError) as error:
@@ -227,6 +239,56 @@ def build_generator(spec: SegmentationSpec) -> nn.Module:
     others = ", monai:NAME (such as monai:BasicUNet) or timm:NAME (such as timm:resnet18)"
     other = others if spec.kind == "mask" else ""
     raise BadInput(f"network: expected {fits}{other}, got {spec.generator!r}")
+
+
+def committee_of(members: Sequence[SegmentationNetwork], **changes: Any) -> SegmentationNetwork:  # noqa: ANN401
+    """Return one network of images that draws the mean of several.
+
+    Parameters
+    ----------
+    **changes
+        Fields of its description that are to be others than the first member's.
+
+    Raises
+    ------
+    BadInput
+        When they do not draw the same.
+    """
+    specs = [each.spec for each in members]
+    if not specs:
+        raise BadInput("committee: expected one member or more, got none")
+    first = specs[0]
+    for other in specs:
+        if other.kind != "mask" or (other.logits, other.channels) != (first.logits, first.channels):
+            raise BadInput(
+                f"committee: expected members of kind 'mask' with {first.logits} outputs of "
+                f"{first.channels} channels, got kind {other.kind!r} with {other.logits} and "
+                f"{other.channels}; train them on the same classes, with a gap or without"
+            )
+    described = [
+        member_options(each.generator, each.options, each.mean, each.deviation) for each in specs
+    ]
+    spec = replace(
+        first,
+        generator=COMMITTEE,
+        options={"members": described},
+        divisor=0,
+        mean=(0.0,) * first.channels,
+        deviation=(1.0,) * first.channels,
+    )
+    network = SegmentationNetwork(replace(spec, **changes))
+    assert isinstance(network.generator, Committee)
+    for own, member in zip(network.generator.members, members, strict=True):
+        own.load_state_dict(member.generator.state_dict())
+    return network
+
+
+def _committee(spec: SegmentationSpec, members: Sequence[Mapping[str, Any]]) -> Committee:
+    generators = [
+        build_generator(replace(spec, generator=each["generator"], options=each["options"]))
+        for each in members
+    ]
+    return Committee(generators, [(each["mean"], each["deviation"]) for each in members])
 
 
 def _of_monai(name: str, spec: SegmentationSpec, arguments: Mapping[str, Any]) -> nn.Module:

@@ -44,10 +44,10 @@ def _network(usual: str, others: str) -> tuple[Option, ...]:
         ),
         click.option(
             "--store",
-            type=click.Choice(["float32", "float16"]),
+            type=click.Choice(["float32", "float16", "int8"]),
             default="float32",
             show_default=True,
-            help="How weights are kept; float16 halves the file.",
+            help="How weights are kept; float16 halves the file, int8 quarters it.",
         ),
     )
 
@@ -214,8 +214,22 @@ IMAGES: tuple[Option, ...] = (
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Pixels around another object to learn as background, so that touching ones come "
+        help="Objects that lie within so many pixels have a seam between them, so that they come "
         "apart.",
+    ),
+    click.option(
+        "--seam",
+        type=click.FloatRange(0, min_open=True),
+        default=2.0,
+        show_default=True,
+        help="With --gap: how many times as probable as learnt a seam is taken for.",
+    ),
+    click.option(
+        "--member",
+        "members",
+        multiple=True,
+        metavar="MODEL",
+        help="Draw the mean of these models, and train nothing but a discriminator; repeat it.",
     ),
     click.option(
         "--stretch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,11 @@ from zooassist_serving.model_folder import (
     ModelFolder,
     card_for,
     check_model_place,
+    load_model_folder,
     write_model_folder,
 )
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.folder import RECIPE_FILE
-from zooassist_training.half_storage import STORAGES, Storage, round_to_halves
 from zooassist_training.segmentation.export import (
     check_parity,
     export_segmentation,
@@ -48,11 +48,17 @@ from zooassist_training.segmentation.networks import (
     Kind,
     SegmentationNetwork,
     SegmentationSpec,
+    committee_of,
 )
-from zooassist_training.segmentation.restore import begin_from, begin_with_encoder
+from zooassist_training.segmentation.restore import (
+    begin_from,
+    begin_with_encoder,
+    restore_segmentation,
+)
 from zooassist_training.segmentation.scores import score_test_split, unscaled
 from zooassist_training.segmentation.sources import PairsSource, SetSource, open_source
 from zooassist_training.segmentation.stacks import Stacks, channel_statistics
+from zooassist_training.weight_storage import STORAGES, Storage, round_weights
 
 log = logging.getLogger(__name__)
 # Stacks that the graph is compared on, and slices of each.
@@ -75,6 +81,9 @@ class MaskRecipe:
         Of the patch discriminator.
     start : str or Path, optional
         An earlier model folder or bundled name: whatever fits of its weights is taken over.
+    members : tuple of str or Path
+        Draw the mean of these models, see `committee_of`, in place of training a network; only a
+        discriminator is trained.
     encoder_weights : str, optional
         What the encoder of a network ``timm:NAME`` starts from, see `begin_with_encoder`.
     windows : WindowOptions
@@ -87,6 +96,9 @@ class MaskRecipe:
         Objects that lie within so many pixels have a seam between them, which is learnt as a class
         of its own and left out of what is exported, so that objects which touch come apart; of
         images whose training set knows objects.
+    seam : float
+        How many times as probable as it was learnt to be a seam is taken for: higher parts more
+        objects that touch, and draws them thinner.
     classes : tuple of MaskClass
         Names for the labels of a folder of volumes.
     train_on : tuple of str
@@ -101,6 +113,7 @@ class MaskRecipe:
     network_options: Mapping[str, Any] = field(default_factory=dict)
     discriminator: DiscriminatorSpec = field(default_factory=DiscriminatorSpec)
     start: str | Path | None = None
+    members: tuple[str | Path, ...] = ()
     encoder_weights: str | None = None
     windows: WindowOptions = field(default_factory=lambda: WindowOptions(256))
     tile: int = 0
@@ -108,6 +121,7 @@ class MaskRecipe:
     stretch: Stretch = field(default_factory=Stretch)
     scaling: VolumeScaling = field(default_factory=VolumeScaling)
     gap: int = 0
+    seam: float = 2.0
     classes: tuple[MaskClass, ...] = ()
     store: Storage = "float32"
     train_on: tuple[Split, ...] = ("train",)
@@ -132,6 +146,13 @@ class MaskRecipe:
             )
         if self.gap < 0:
             raise BadInput(f"gap: expected 0 or more pixels, got {self.gap}")
+        if not self.seam > 0:
+            raise BadInput(f"seam: expected a weight above 0, got {self.seam}")
+        if self.members and (self.network or self.start or self.encoder_weights):
+            raise BadInput(
+                "members: expected no --network, --from or --encoder-weights beside them; they are "
+                "networks already"
+            )
         if self.tile < 0:
             raise BadInput(f"tile: expected 0 or more pixels, got {self.tile}")
         if self.start is not None and self.encoder_weights is not None:
@@ -204,8 +225,9 @@ def train_masks(
         check_folder_takes_files(checkpoints)
     source = open_source(data, recipe.kind, recipe.classes, recipe.gap)
     torch.manual_seed(recipe.fit.seed)
-    # Of a guess of channels, before the images are read: wrong options should not wait.
-    untrained_network(recipe, len(source.classes), 3)
+    if not recipe.members:
+        # Of a guess of channels, before the images are read: wrong options should not wait.
+        untrained_network(recipe, len(source.classes), 3)
     training = source.read(recipe.train_on, recipe.preprocessing)
     if not len(training):
         raise BadInput(_nothing(source.name, training))
@@ -219,14 +241,16 @@ def train_masks(
     what = "volumes" if recipe.kind == "volume" else "images"
     log.info("%s: %d to train on, %d to validate, %d to test", what, *map(len, parts))
     torch.manual_seed(recipe.fit.seed)
-    network = untrained_network(recipe, len(source.classes), channels)
-    network.normalise_by(*channel_statistics(training))
-    if recipe.start is not None:
-        begin_from(network, recipe.start)
-    if recipe.encoder_weights is not None:
-        begin_with_encoder(network, recipe.encoder_weights)
+    network = _beginning(recipe, source.classes, training, channels)
     fitted = fit_masks(
-        network, training, validation, recipe.windows, recipe.fit, recipe.adversary, checkpoints
+        network,
+        training,
+        validation,
+        recipe.windows,
+        recipe.fit,
+        recipe.adversary,
+        checkpoints,
+        judge_only=bool(recipe.members),
     )
     folder, parity, scores = _written(fitted, source, recipe, parts, out, overwrite)
     return TrainedMasks(
@@ -237,6 +261,37 @@ def train_masks(
         test=scores,
         parity=parity,
     )
+
+
+def _beginning(
+    recipe: MaskRecipe, classes: Sequence[MaskClass], training: Stacks, channels: int
+) -> SegmentationNetwork:
+    """Return the network as it is before its first step."""
+    if recipe.members:
+        return _committee(recipe, classes)
+    network = untrained_network(recipe, len(classes), channels)
+    network.normalise_by(*channel_statistics(training))
+    if recipe.start is not None:
+        begin_from(network, recipe.start)
+    if recipe.encoder_weights is not None:
+        begin_with_encoder(network, recipe.encoder_weights)
+    return network
+
+
+def _committee(recipe: MaskRecipe, classes: Sequence[MaskClass]) -> SegmentationNetwork:
+    wanted = [each.name for each in classes]
+    for member in recipe.members:
+        card = load_model_folder(member).card
+        of_it = [each.name for each in card.classes]
+        if of_it != wanted or card.preprocessing.scale != recipe.scale:
+            raise BadInput(
+                f"member {member}: expected the classes {', '.join(wanted)} at scale "
+                f"{recipe.scale:g}, got {', '.join(of_it)} at {card.preprocessing.scale:g}; give "
+                "the members' own --scale, or other members"
+            )
+    seam = recipe.seam if recipe.gap else 0.0
+    members = [restore_segmentation(each) for each in recipe.members]
+    return committee_of(members, seam=seam, discriminator=recipe.discriminator)
 
 
 def untrained_network(recipe: MaskRecipe, classes: int, channels: int) -> SegmentationNetwork:
@@ -255,7 +310,7 @@ def untrained_network(recipe: MaskRecipe, classes: int, channels: int) -> Segmen
         channels=channels,
         options=recipe.network_options,
         discriminator=recipe.discriminator,
-        seam=recipe.gap > 0,
+        seam=recipe.seam if recipe.gap else 0.0,
     )
     network = SegmentationNetwork(spec)
     divisor = network.spec.divisor
@@ -285,8 +340,7 @@ def _written(
 ) -> tuple[ModelFolder, float, dict[str, float]]:
     """Export, compare, measure, write."""
     network = fitted.network
-    if recipe.store == "float16":
-        round_to_halves(network)
+    round_weights(network, recipe.store)
     onnx_bytes = export_segmentation(network, recipe.store)
     probes = _probes(next(part for part in reversed(parts) if len(part)), network.spec.divisor)
     parity = check_parity(network, onnx_bytes, probes)
@@ -331,6 +385,7 @@ def _recipe_json(recipe: MaskRecipe) -> dict[str, Any]:
     content["classes"] = [each.model_dump() for each in recipe.classes]
     if recipe.start is not None:
         content["start"] = Path(recipe.start).name
+    content["members"] = [load_model_folder(each).card.version for each in recipe.members]
     if recipe.encoder_weights is not None:
         kind, _, place = recipe.encoder_weights.partition(":")
         content["encoder_weights"] = f"{kind}:{Path(place).name if kind == 'local-dir' else place}"
