@@ -83,6 +83,7 @@ def next_recipe(base: ModelFolder, epochs: int, seed: int) -> MaskRecipe:
         tile=base.card.preprocessing.size,
         scale=base.card.preprocessing.scale,
         gap=GAP,
+        seam=spec.seam or MaskRecipe.seam,
         store="float16",
         licence=base.card.licence,
         # A few dozen images that are known well: small batches, a low rate, a short memory for the
