@@ -11,7 +11,7 @@ The goals are for the learned combination alone, which is what `zooassist loop s
 best of ten scorers would be chosen by the very figures.
 
 Every seed is kept in --runs and skipped when the benchmark is started again with the same options.
-Two processes with --only may run side by side; a third run then records.
+Each set has a record of its own; two processes with --only may run side by side.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def main() -> int:
     """Simulate, summarise, draw, record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--only", choices=tuple(CASES), help="run this one, record nothing")
+    parser.add_argument("--only", choices=tuple(CASES), help="run this one")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--runs", type=Path, default=Path("build/bench-slice-choice.jsonl"))
     args = parser.parse_args()
@@ -265,17 +265,16 @@ def main() -> int:
         print(f"{args.data}: {', '.join(missing)} not there, nothing measured")
         return 0
     runs = FinishedRuns(args.runs)
-    summaries, figures = {}, {}
-    for name in CASES if args.only is None else (args.only,):
-        summaries[name], results = run_case(name, args.data, range(1, args.seeds + 1), runs)
-        figures |= figures_of(name, summaries[name], results)
-    for name, figure in figures.items():
-        print(f"{name}: {figure.value:.4g} {figure.unit} {figure.goal_text}")
-    if args.only:
-        return 0
-    replace_text(HERE / "results" / "slice-choice.svg", picture(summaries))
-    command = f"python benchmarks/slice_choice.py --seeds {args.seeds}"
-    return 0 if record("slice-choice", figures, command) else 1
+    met = True
+    for case in CASES if args.only is None else (args.only,):
+        summary, results = run_case(case, args.data, range(1, args.seeds + 1), runs)
+        figures = figures_of(case, summary, results)
+        for name, figure in figures.items():
+            print(f"{name}: {figure.value:.4g} {figure.unit} {figure.goal_text}")
+        replace_text(HERE / "results" / f"slice-choice-{case}.svg", picture({case: summary}))
+        command = f"python benchmarks/slice_choice.py --seeds {args.seeds} --only {case}"
+        met &= record(f"slice-choice-{case}", figures, command)
+    return 0 if met else 1
 
 
 if __name__ == "__main__":
