@@ -105,7 +105,7 @@ peers: $(PEERS)/.installed  ## LitServe and a Label Studio ML backend, to compar
 bench-serving: $(VENV)/.installed peers  ## the endpoint beside its graph and its peers (about 15 minutes)
 	$(BIN)/python benchmarks/serving.py --data $(DATA)/galaxies
 
-bench-nuclei: $(VENV)/.installed  ## masks of nuclei, beside a MONAI network (about an hour)
+bench-nuclei: $(VENV)/.installed  ## masks of nuclei, beside a MONAI network (about three hours)
 	$(BIN)/python benchmarks/nuclei.py --data $(DATA)
 
 bench-hippocampus: $(VENV)/.installed  ## masks of MRI volumes, beside a MONAI network (about 90 minutes)
@@ -114,7 +114,7 @@ bench-hippocampus: $(VENV)/.installed  ## masks of MRI volumes, beside a MONAI n
 bench-volume-graph: $(VENV)/.installed  ## the graph of volumes against PyTorch, and its memory
 	$(BIN)/python benchmarks/volume_graph.py
 
-bench-slice-choice: $(VENV)/.installed  ## which slices of volumes to send to people (about an hour)
+bench-slice-choice: $(VENV)/.installed  ## which slices of volumes to send to people (about two hours)
 	$(BIN)/python benchmarks/slice_choice.py --data $(DATA)
 
 bench-transfer-masks: $(VENV)/.installed  ## masks pre-trained elsewhere, 5 to 100 % of the images (about an hour)
@@ -133,7 +133,7 @@ bench-batch: $(VENV)/.installed  ## workers of a queue beside the graph alone, p
 chaos: $(VENV)/.installed  ## a hundred bad days of the batch: killed workers, a store that fails
 	ZOOASSIST_CHAOS_RUNS=100 $(BIN)/python -m pytest tests/serving/batch/test_chaos.py -q -x
 
-train-nuclei: $(VENV)/.installed  ## make the bundled model of nuclei (about half an hour)
+train-nuclei: $(VENV)/.installed  ## make the bundled model of nuclei (about an hour)
 	$(BIN)/python -m zooassist_training.recipes.nuclei --data $(DATA) --out nuclei
 
 train-galaxy-zoo: $(VENV)/.installed  ## make the bundled galaxy model (an hour or two)
