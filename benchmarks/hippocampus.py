@@ -28,10 +28,11 @@ from zooassist_serving.masks.tiling import mirrored, next_multiple
 from zooassist_training.evaluation.masks.overlap import count, dice
 from zooassist_training.recipes.hippocampus import CLASSES, FOLDER, hippocampus_recipe
 from zooassist_training.segmentation.fit import fit_masks
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.networks import SegmentationNetwork, SegmentationSpec
 from zooassist_training.segmentation.sources import open_source
 from zooassist_training.segmentation.stacks import Stacks, channel_statistics
-from zooassist_training.segmentation.train import MaskRecipe, TrainedMasks, train_masks
+from zooassist_training.segmentation.train import TrainedMasks, train_masks
 
 DICE, MINUTES = 0.82, 45.0
 FEATURES = (16, 16, 32, 64, 128, 16)

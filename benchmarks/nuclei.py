@@ -36,8 +36,9 @@ from zooassist_serving.runtime import OnnxRuntime
 from zooassist_training.evaluation.masks.objects import ObjectScore, components, object_score
 from zooassist_training.evaluation.masks.overlap import count, dice
 from zooassist_training.recipes.nuclei import make, nuclei_recipe, write_nuclei_set
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.sources import number_of
-from zooassist_training.segmentation.train import MaskRecipe, train_masks
+from zooassist_training.segmentation.train import train_masks
 
 DICE, F1 = 0.88, 0.75
 # Smaller parts of a mask are specks. The smallest nuclei have some 6 pixels.

@@ -40,10 +40,10 @@ from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.recipes.hippocampus import AUGMENTATION
 from zooassist_training.segmentation.fit import WindowOptions
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
 from zooassist_training.segmentation.stacks import Stacks
-from zooassist_training.segmentation.train import MaskRecipe
 
 log = logging.getLogger(__name__)
 TARGET, SHARE, SEEDS = 0.95, 0.4, 5

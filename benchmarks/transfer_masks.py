@@ -44,11 +44,12 @@ from zooassist_training.fit_options import FitOptions
 from zooassist_training.recipes.imagenet_lite0 import ARCHITECTURE, write_imagenet_encoder
 from zooassist_training.segmentation.encoder_unet import EncoderUNet
 from zooassist_training.segmentation.fit import WindowOptions, fit_masks
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec, SegmentationNetwork
 from zooassist_training.segmentation.stacks import Stacks, channel_statistics
 from zooassist_training.segmentation.teaching import ask, foreground_parts
-from zooassist_training.segmentation.train import MaskRecipe, untrained_network
+from zooassist_training.segmentation.train import untrained_network
 
 log = logging.getLogger(__name__)
 FRACTIONS = {

@@ -19,8 +19,9 @@ from zooassist_serving.model_folder import load_model_folder
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.segmentation.fit import WindowOptions
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import AdversaryOptions
-from zooassist_training.segmentation.train import MaskRecipe, train_masks
+from zooassist_training.segmentation.train import train_masks
 
 pytestmark = pytest.mark.slow
 

@@ -21,11 +21,11 @@ from zooassist_plugin.model_card import MaskClass
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.segmentation.fit import WindowOptions
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
 from zooassist_training.segmentation.stacks import read_stacks
 from zooassist_training.segmentation.teaching import FOREGROUND, foreground_parts, teach
-from zooassist_training.segmentation.train import MaskRecipe
 
 PLAIN = Augmentation(rotate=False, flip=True, zoom=0, shift=0, brightness=0)
 RECIPE = MaskRecipe(

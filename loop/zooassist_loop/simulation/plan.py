@@ -11,7 +11,7 @@ from zooassist_loop.simulation.drawing import PERFECT, Hand
 from zooassist_loop.slice_learning import LEARNED
 from zooassist_loop.slice_scorers import RANDOM
 from zooassist_plugin.errors import BadInput
-from zooassist_training.segmentation.train import MaskRecipe
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 
 People = Literal["perfect", "noisy"]
 

@@ -11,11 +11,11 @@ from zooassist_plugin.errors import BadInput
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.segmentation.fit import WindowOptions
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
 from zooassist_training.segmentation.stacks import read_stacks
 from zooassist_training.segmentation.teaching import AT_ONCE, FOREGROUND, ask, judge, teach
-from zooassist_training.segmentation.train import MaskRecipe
 from zooassist_training.segmentation.volume_graph import reference
 
 RECIPE = MaskRecipe(

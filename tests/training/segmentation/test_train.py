@@ -30,6 +30,7 @@ from zooassist_training.evaluation.masks.overlap import count, dice
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.run_state import DONE, HISTORY, LAST, read_state
 from zooassist_training.segmentation.fit import SECOND, WindowOptions
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import (
     AUC,
     AdversaryOptions,
@@ -41,7 +42,7 @@ from zooassist_training.segmentation.networks import (
     SegmentationNetwork,
     SegmentationSpec,
 )
-from zooassist_training.segmentation.train import MaskRecipe, train_masks
+from zooassist_training.segmentation.train import train_masks
 
 FIT = FitOptions(
     epochs=40,

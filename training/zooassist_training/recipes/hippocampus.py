@@ -17,9 +17,10 @@ from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions, Precision
 from zooassist_training.recipes.mask_recipe_command import recipe_command
 from zooassist_training.segmentation.fit import WindowOptions
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
-from zooassist_training.segmentation.train import MaskRecipe, TrainedMasks, train_masks
+from zooassist_training.segmentation.train import TrainedMasks, train_masks
 
 NAME = "hippocampus"
 FOLDER = "hippocampus_mri"

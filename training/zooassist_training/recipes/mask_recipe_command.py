@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from zooassist_training.fit_options import Precision
-from zooassist_training.segmentation.train import MaskRecipe, TrainedMasks
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
+from zooassist_training.segmentation.train import TrainedMasks
 
 RecipeOf = Callable[[int | None, Precision], MaskRecipe]
 Make = Callable[[Path, Path, Path, MaskRecipe], TrainedMasks]

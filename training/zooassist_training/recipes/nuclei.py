@@ -35,10 +35,11 @@ from zooassist_training.fit_options import FitOptions, Precision
 from zooassist_training.recipes.imagenet_lite0 import ARCHITECTURE, write_imagenet_encoder
 from zooassist_training.recipes.mask_recipe_command import recipe_command
 from zooassist_training.segmentation.fit import WindowOptions
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.networks import DiscriminatorSpec
 from zooassist_training.segmentation.sources import number_of
-from zooassist_training.segmentation.train import MaskRecipe, TrainedMasks, train_masks
+from zooassist_training.segmentation.train import TrainedMasks, train_masks
 
 NAME = "nuclei"
 SEED = 1

@@ -17,7 +17,7 @@ from zooassist_training.segmentation.options import MASK_SECTIONS, VOLUME_SECTIO
 from zooassist_training.votes_options import SectionedCommand, with_sections
 
 if TYPE_CHECKING:
-    from zooassist_training.segmentation.train import MaskRecipe
+    from zooassist_training.segmentation.mask_recipe import MaskRecipe
 
 
 @click.command(
@@ -109,9 +109,9 @@ def mask_recipe(
     from zooassist_training.augment import Augmentation
     from zooassist_training.fit_options import FitOptions
     from zooassist_training.segmentation.fit import WindowOptions
+    from zooassist_training.segmentation.mask_recipe import MaskRecipe
     from zooassist_training.segmentation.module import AdversaryOptions
     from zooassist_training.segmentation.networks import DiscriminatorSpec
-    from zooassist_training.segmentation.train import MaskRecipe
 
     fit_names = {each.name for each in fields(FitOptions)}
     chosen = {name: options.pop(name) for name in fit_names & options.keys()}

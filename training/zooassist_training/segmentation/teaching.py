@@ -14,9 +14,10 @@ from zooassist_plugin.errors import BadInput
 from zooassist_plugin.model_card import MaskClass
 from zooassist_serving.masks.tiling import next_multiple, padded
 from zooassist_training.segmentation.fit import fit_masks
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.networks import SegmentationNetwork
 from zooassist_training.segmentation.stacks import Pair, Stacks, channel_statistics, read_stacks
-from zooassist_training.segmentation.train import MaskRecipe, untrained_network
+from zooassist_training.segmentation.train import untrained_network
 from zooassist_training.segmentation.volume_graph import reference
 
 Pixel = TypeVar("Pixel", bound=np.generic)

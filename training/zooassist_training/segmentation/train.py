@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,7 @@ from zooassist_exporters.splits import Split
 from zooassist_plugin import __version__
 from zooassist_plugin.errors import BadInput, ItemFailed
 from zooassist_plugin.model_card import (
-    NAME_PATTERN,
     MaskClass,
-    Preprocessing,
-    Stretch,
-    VolumeScaling,
 )
 from zooassist_plugin.output_paths import check_folder_takes_files
 from zooassist_serving.masks.tiling import padded
@@ -33,7 +28,6 @@ from zooassist_serving.model_folder import (
     load_model_folder,
     write_model_folder,
 )
-from zooassist_training.fit_options import FitOptions
 from zooassist_training.folder import RECIPE_FILE
 from zooassist_training.segmentation.export import (
     check_parity,
@@ -41,11 +35,9 @@ from zooassist_training.segmentation.export import (
     input_specs,
     output_specs,
 )
-from zooassist_training.segmentation.fit import FittedMasks, WindowOptions, fit_masks
-from zooassist_training.segmentation.module import AdversaryOptions
+from zooassist_training.segmentation.fit import FittedMasks, fit_masks
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.networks import (
-    DiscriminatorSpec,
-    Kind,
     SegmentationNetwork,
     SegmentationSpec,
     committee_of,
@@ -58,120 +50,13 @@ from zooassist_training.segmentation.restore import (
 from zooassist_training.segmentation.scores import score_test_split, unscaled
 from zooassist_training.segmentation.sources import PairsSource, SetSource, open_source
 from zooassist_training.segmentation.stacks import Stacks, channel_statistics
-from zooassist_training.weight_storage import STORAGES, Storage, round_weights
+from zooassist_training.weight_storage import round_weights
 
 log = logging.getLogger(__name__)
 # Stacks that the graph is compared on, and slices of each.
 PROBES, PROBE_SLICES = 3, 5
 # Probability from which a pixel is of a class.
 THRESHOLD = 0.5
-
-
-@dataclass(frozen=True)
-class MaskRecipe:
-    """What to train, and what to say of it.
-
-    Attributes
-    ----------
-    kind : str
-        ``mask`` for images, ``volume`` for volumes.
-    network, network_options
-        See `networks.SegmentationSpec`; by default ``unet`` or ``tcup``.
-    discriminator : DiscriminatorSpec
-        Of the patch discriminator.
-    start : str or Path, optional
-        An earlier model folder or bundled name: whatever fits of its weights is taken over.
-    members : tuple of str or Path
-        Draw the mean of these models, see `committee_of`, in place of training a network; only a
-        discriminator is trained.
-    encoder_weights : str, optional
-        What the encoder of a network ``timm:NAME`` starts from, see `begin_with_encoder`.
-    windows : WindowOptions
-        What is learnt from.
-    tile : int
-        Side of the squares in which large images are seen when served; 0: that of the windows.
-    scale, stretch, scaling
-        Of the preprocessing of images, FITS images, and volumes.
-    gap : int
-        Objects that lie within so many pixels have a seam between them, which is learnt as a class
-        of its own and left out of what is exported, so that objects which touch come apart; of
-        images whose training set knows objects.
-    seam : float
-        How many times as probable as it was learnt to be a seam is taken for: higher parts more
-        objects that touch, and draws them thinner.
-    classes : tuple of MaskClass
-        Names for the labels of a folder of volumes.
-    train_on : tuple of str
-        Splits to learn from.
-    licence, credits
-        Of the data, for `model.json`.
-    """
-
-    name: str
-    kind: Kind = "mask"
-    network: str = ""
-    network_options: Mapping[str, Any] = field(default_factory=dict)
-    discriminator: DiscriminatorSpec = field(default_factory=DiscriminatorSpec)
-    start: str | Path | None = None
-    members: tuple[str | Path, ...] = ()
-    encoder_weights: str | None = None
-    windows: WindowOptions = field(default_factory=lambda: WindowOptions(256))
-    tile: int = 0
-    scale: float = 1.0
-    stretch: Stretch = field(default_factory=Stretch)
-    scaling: VolumeScaling = field(default_factory=VolumeScaling)
-    gap: int = 0
-    seam: float = 2.0
-    classes: tuple[MaskClass, ...] = ()
-    store: Storage = "float32"
-    train_on: tuple[Split, ...] = ("train",)
-    licence: str = "not stated"
-    credits: tuple[str, ...] = ()
-    fit: FitOptions = field(default_factory=FitOptions)
-    adversary: AdversaryOptions = field(default_factory=AdversaryOptions)
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(NAME_PATTERN, self.name):
-            raise BadInput(
-                "name: expected lower-case letters, digits, - and _ (at most 64), got "
-                f"{self.name!r}; give one with --name"
-            )
-        if self.store not in STORAGES:
-            raise BadInput(f"store: expected one of {', '.join(STORAGES)}, got {self.store!r}")
-        if not self.licence:
-            raise BadInput("licence: expected a word on the data's licence, got none")
-        if "test" in self.train_on or "train" not in self.train_on:
-            raise BadInput(
-                f"train_on: expected the train split and never the test split, got {self.train_on}"
-            )
-        if self.gap < 0:
-            raise BadInput(f"gap: expected 0 or more pixels, got {self.gap}")
-        if not self.seam > 0:
-            raise BadInput(f"seam: expected a weight above 0, got {self.seam}")
-        if self.members and (self.network or self.start or self.encoder_weights):
-            raise BadInput(
-                "members: expected no --network, --from or --encoder-weights beside them; they are "
-                "networks already"
-            )
-        if self.tile < 0:
-            raise BadInput(f"tile: expected 0 or more pixels, got {self.tile}")
-        if self.start is not None and self.encoder_weights is not None:
-            raise BadInput(
-                "start: expected an earlier model or weights for the encoder, got both; leave out "
-                "one of --from and --encoder-weights"
-            )
-        if self.kind == "volume" and self.gap:
-            raise BadInput(f"gap: expected 0 for volumes, got {self.gap}; their objects stay whole")
-        if self.kind == "mask" and self.windows.depth != 1:
-            raise BadInput(f"depth: expected 1 for images, got {self.windows.depth}")
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How images, or volumes, are prepared."""
-        if self.kind == "volume":
-            return Preprocessing(size=self.windows.size, volume=self.scaling)
-        side = self.tile or self.windows.size
-        return Preprocessing(size=side, scale=self.scale, stretch=self.stretch)
 
 
 @dataclass(frozen=True)

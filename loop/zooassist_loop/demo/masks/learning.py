@@ -21,9 +21,9 @@ from zooassist_serving.model_folder import ModelFolder
 from zooassist_training.augment import Augmentation
 from zooassist_training.fit_options import FitOptions
 from zooassist_training.segmentation.fit import WindowOptions
+from zooassist_training.segmentation.mask_recipe import MaskRecipe
 from zooassist_training.segmentation.module import AdversaryOptions
 from zooassist_training.segmentation.restore import spec_of
-from zooassist_training.segmentation.train import MaskRecipe
 
 METHOD = "majority"
 # Nuclei so many pixels apart have a seam between them: as one blob they would be one outline.
