@@ -65,6 +65,20 @@ def test_a_small_stack_begins_with_its_window_and_what_is_never_served_is_not_le
         np.testing.assert_array_equal(itself, stacks.images[slices - 5])
 
 
+def test_the_class_after_the_last_that_can_be_learnt_is_refused():
+    numbers = np.full((1, 4, 4), 255, np.uint8)
+    many = tuple(MaskClass(number=each, name=str(each)) for each in range(1, 256))
+    stacks = read_stacks(
+        [
+            ("fits", lambda: (numbers[..., None], numbers - 1)),
+            ("not", lambda: (numbers[..., None], numbers)),
+        ],
+        many,
+    )
+    assert stacks.names == ("fits",)
+    assert "at most 254 classes" in str(stacks.problems[0])
+
+
 def test_nothing_of_a_stack_that_fills_its_window_is_left_out():
     windows = RandomWindows(stacks_of(), 3, 16, 40, divisor=16)
     assert all((windows[0, seed][1] != UNLEARNT).all() for seed in range(9))

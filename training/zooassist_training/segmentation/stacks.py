@@ -62,14 +62,7 @@ def read_stacks(
         The function reads an image with its label map.
     channels : int, optional
         That every image must have; by default as many as the first.
-
-    Raises
-    ------
-    BadInput
-        When there are more classes than can be learnt.
     """
-    if len(classes) >= UNLEARNT:
-        raise BadInput(f"expected at most {UNLEARNT - 1} classes, got {len(classes)}; merge some")
     places = np.zeros(256, dtype=np.uint8)
     for place, each in enumerate(classes, start=1):
         places[each.number] = place
@@ -80,6 +73,9 @@ def read_stacks(
         try:
             image, numbers = read()
             check_pair(image, numbers, classes)
+            known = places[numbers]
+            if (known == UNLEARNT).any():
+                raise BadInput(f"expected at most {UNLEARNT - 1} classes, got more; merge some")
             channels = image.shape[-1] if channels is None else channels
             if image.shape[-1] != channels:
                 raise BadInput(
@@ -91,7 +87,7 @@ def read_stacks(
             continue
         names.append(name)
         images.add(image)
-        labels.add(places[numbers])
+        labels.add(known)
     return Stacks(tuple(names), images.done(), labels.done(), tuple(problems))
 
 
