@@ -10,8 +10,8 @@ from html import escape
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 270, 58, 12, 26, 44
 LEGEND = 22
 COLUMNS = 3
-# Names in a row of the legend.
-NAMES = 5
+# Names in a row of the legend, at most; and about how wide a letter, and the line before it, are.
+NAMES, LETTER, SAMPLE = 5, 6, 40
 # Told apart by people who see few colours, too (Okabe & Ito 2008); dashes repeat the difference.
 COLOURS = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#555555"),
@@ -70,7 +70,8 @@ def chart(panels: Sequence[Panel], name: str) -> str:
     columns = min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     names = list(dict.fromkeys(each.name for panel in panels for each in panel.series))
-    width, height = columns * WIDTH, rows * HEIGHT + LEGEND * math.ceil(len(names) / NAMES)
+    width = columns * WIDTH
+    height = rows * HEIGHT + LEGEND * math.ceil(len(names) / _names_in_a_row(names, width))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(name)}"><style>{STYLE}</style>'
@@ -186,13 +187,20 @@ def _drawn(series: Series, axes: _Axes, number: int) -> list[str]:
 
 
 def _legend(names: Sequence[str], top: int, width: int) -> list[str]:
-    step = (width - LEFT) / max(min(len(names), NAMES), 1)
+    a_row = _names_in_a_row(names, width)
+    step = (width - LEFT) / a_row
     parts = []
     for number, name in enumerate(names):
-        x, y = LEFT + number % NAMES * step, top + 8 + number // NAMES * LEGEND
+        x, y = LEFT + number % a_row * step, top + 8 + number // a_row * LEGEND
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         parts.append(
             f'<path d="M{x:.0f} {y}h24" stroke="{colour}" stroke-width="2" '
             f'stroke-dasharray="{dash}"/><text x="{x + 30:.0f}" y="{y + 4}">{escape(name)}</text>'
         )
     return parts
+
+
+def _names_in_a_row(names: Sequence[str], width: int) -> int:
+    longest = max(map(len, names), default=0)
+    fitting = (width - LEFT) // (SAMPLE + LETTER * longest)
+    return max(1, min(len(names), NAMES, fitting))

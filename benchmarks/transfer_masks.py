@@ -11,7 +11,7 @@ Measured is the mean Dice (IoU and MCC beside it) over test images; gains are pa
 image, and both are drawn with replacement for the interval.
 
 Every finished training is kept in --work, and skipped when the benchmark is started again with the
-same options. Two processes with --only may run side by side; a third run then records.
+same options. Processes with --only may run side by side.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def main() -> int:
     """Train, compare, draw, print and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--only", choices=tuple(TASKS), help="train this task, record nothing")
+    parser.add_argument("--only", choices=tuple(TASKS), help="train this, with a record of its own")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=100, help="of every training")
     parser.add_argument("--before", type=int, default=600, help="steps on the other project")
@@ -269,11 +269,11 @@ def main() -> int:
     figures = figures_of(results)
     for line in table(figures, results):
         print(line)
-    if args.only:
-        return 0
-    replace_text(HERE / "results" / "transfer-masks.svg", picture(results))
-    command = f"python benchmarks/transfer_masks.py --steps {args.steps} --seeds {args.seeds}"
-    return 0 if record("transfer-masks", figures, command) else 1
+    only = f" --only {args.only}" if args.only else ""
+    name = f"transfer-masks-{args.only}" if args.only else "transfer-masks"
+    replace_text(HERE / "results" / f"{name}.svg", picture(results))
+    command = f"python benchmarks/transfer_masks.py --steps {args.steps} --seeds {args.seeds}{only}"
+    return 0 if record(name, figures, command) else 1
 
 
 if __name__ == "__main__":

@@ -80,3 +80,16 @@ def test_ticks_are_few_round_and_around(curves, low, high):
     assert ticks[0] <= low
     assert ticks[-1] >= high
     assert len(ticks) <= 8
+
+
+def test_long_names_get_a_row_each_where_there_is_no_room(curves):
+    names = ("a rather long name of a way", "another long name of a way", "short")
+    series = [curves.Series(name, line=((10.0, 1.0), (1000.0, 2.0))) for name in names]
+
+    def rows(panels):
+        picture = curves.chart([panel(curves, *series)] * panels, "long names")
+        texts = ElementTree.fromstring(picture).iter(f"{SVG}text")
+        return len({each.get("y") for each in texts if each.text in names})
+
+    assert rows(1) == 3
+    assert rows(3) == 1
