@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -59,10 +60,7 @@ def store_halves(model: onnx.ModelProto, weights: dict[str, Tensor]) -> None:
     """
     graph = model.graph
     casts, wide = [], {}
-    for tensor in graph.initializer:
-        if tensor.name not in weights or tensor.data_type != TensorProto.FLOAT:
-            continue
-        values = numpy_helper.to_array(tensor)
+    for tensor, values in large_initialisers(graph, weights):
         halves = values.astype(np.float16)
         if not np.array_equal(halves.astype(np.float32), values):
             raise BadInput(f"weight {tensor.name} was not rounded to 16 bits before the export")
@@ -72,6 +70,17 @@ def store_halves(model: onnx.ModelProto, weights: dict[str, Tensor]) -> None:
             helper.make_node("Cast", [tensor.name], [wide[tensor.name]], to=TensorProto.FLOAT)
         )
     put_before(graph, casts, wide)
+
+
+def large_initialisers(
+    graph: onnx.GraphProto, weights: Mapping[str, Tensor]
+) -> list[tuple[TensorProto, NDArray[np.float32]]]:
+    """Return the initialisers that are to be kept in fewer bits, with their values."""
+    return [
+        (tensor, numpy_helper.to_array(tensor))
+        for tensor in graph.initializer
+        if tensor.name in weights and tensor.data_type == TensorProto.FLOAT
+    ]
 
 
 def put_before(

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from zooassist_plugin.errors import BadInput
-from zooassist_training.half_storage import WIDENED, large_weights, put_before
+from zooassist_training.half_storage import WIDENED, large_initialisers, large_weights, put_before
 
 LARGEST = 127
 # The scale of a rounded filter may differ in its last bit; then it is rounded again.
@@ -47,10 +47,7 @@ def store_int8(model: onnx.ModelProto, weights: dict[str, Tensor]) -> None:
     """
     graph = model.graph
     nodes, wide = [], {}
-    for tensor in list(graph.initializer):
-        if tensor.name not in weights or tensor.data_type != TensorProto.FLOAT:
-            continue
-        values = numpy_helper.to_array(tensor)
+    for tensor, values in large_initialisers(graph, weights):
         whole, scales = _parted(values)
         if not np.array_equal(whole * scales, values):
             raise BadInput(f"weight {tensor.name} was not rounded to 8 bits before the export")

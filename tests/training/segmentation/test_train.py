@@ -269,6 +269,13 @@ def test_the_doors_train_and_report(mask_set, volumes, tmp_path):
     result = CliRunner().invoke(train, ["mask", *masks], catch_exceptions=False)
     assert result.exit_code == 0
     assert "masks: 8, epochs: 2, ONNX parity" in result.output
+    of_it = ["--member", str(tmp_path / "masks")] * 2
+    together = [str(mask_set), "--out", str(tmp_path / "two"), "--size", "32", *of_it, *short]
+    result = CliRunner().invoke(train, ["mask", *together], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "masks: 8, epochs: 1, ONNX parity" in result.output
+    with pytest.raises(BadInput, match="members: expected no --network"):
+        CliRunner().invoke(train, ["mask", *together, "--network", "unet"], catch_exceptions=False)
     size = ["--size", "24", "--depth", "4", "--network-options", '{"hidden": [4, 4]}']
     named = ["--class", "1=left", "--class", "2=right"]
     scans = [str(volumes), "--out", str(tmp_path / "scans"), *size, *short, *named]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from pydantic import ValidationError
 
 from zooassist_plugin.errors import BadInput
@@ -68,6 +69,9 @@ def _train(data: Path, out: Path, kind: str, given: dict[str, Any]) -> None:
     # Imported here: `zooassist train --help` needs no torch.
     from zooassist_training.segmentation.train import train_masks
 
+    source = click.get_current_context().get_parameter_source("network")
+    if given.get("members") and source is ParameterSource.DEFAULT:
+        given["network"] = ""  # the usual one is for who has none yet
     checkpoints, overwrite = given.pop("checkpoints"), given.pop("overwrite")
     recipe = mask_recipe(kind=kind, name=given.pop("name") or out.resolve().name, **given)
     trained = train_masks(data, out, recipe, checkpoints=checkpoints, overwrite=overwrite)

@@ -183,12 +183,22 @@ def _augmentation(still: str) -> tuple[Option, ...]:
     )
 
 
-IMAGES: tuple[Option, ...] = (
+# Of networks of images alone.
+BEGINNINGS: tuple[Option, ...] = (
     click.option(
         "--encoder-weights",
         metavar="NAME",
         help="hf_hub:OWNER/NAME or local-dir:FOLDER: what the encoder of --network timm:… knows.",
     ),
+    click.option(
+        "--member",
+        "members",
+        multiple=True,
+        metavar="MODEL",
+        help="Draw the mean of these models, and train nothing but a discriminator; repeat it.",
+    ),
+)
+IMAGES: tuple[Option, ...] = (
     click.option(
         "--size",
         type=click.IntRange(8, 4096),
@@ -223,13 +233,6 @@ IMAGES: tuple[Option, ...] = (
         default=2.0,
         show_default=True,
         help="With --gap: how many times as probable as learnt a seam is taken for.",
-    ),
-    click.option(
-        "--member",
-        "members",
-        multiple=True,
-        metavar="MODEL",
-        help="Draw the mean of these models, and train nothing but a discriminator; repeat it.",
     ),
     click.option(
         "--stretch",
@@ -271,9 +274,9 @@ VOLUMES: tuple[Option, ...] = (
 )
 MASK_SECTIONS: Mapping[str, Sequence[Option]] = {
     "What is written": RESULT,
-    "The network": _network(
-        "unet",
-        "unet, monai:NAME (monai:BasicUNet), or timm:ENCODER in a UNet.",
+    "The network": (
+        *_network("unet", "unet, monai:NAME (monai:BasicUNet), or timm:ENCODER in a UNet."),
+        *BEGINNINGS,
     ),
     "What it sees": IMAGES,
     "How it learns": _fitting("focal-tversky", 1e-3, 8),

@@ -14,12 +14,11 @@ from zooassist_plugin.errors import BadInput
 from zooassist_serving.model_folder import load_model_folder
 from zooassist_training.encoders import open_encoder
 from zooassist_training.onnx_export import METADATA_KEY
-from zooassist_training.restore import stored_weights
+from zooassist_training.restore import NOT_STORED, stored_weights
 from zooassist_training.segmentation.encoder_unet import EncoderUNet
 from zooassist_training.segmentation.networks import SegmentationNetwork, SegmentationSpec
 
 log = logging.getLogger(__name__)
-COUNTER = "num_batches_tracked"
 
 
 def described(model: onnx.ModelProto, where: str) -> SegmentationSpec:
@@ -52,8 +51,7 @@ def restore_segmentation(folder: str | Path) -> SegmentationNetwork:
     """
     spec, weights, where = _read(folder)
     network = SegmentationNetwork(spec)
-    # A counter of batches, of which nothing that is served depends.
-    own = {name for name in network.state_dict() if not name.endswith(COUNTER)}
+    own = {name for name in network.state_dict() if not name.endswith(NOT_STORED)}
     missing = sorted(own - weights.keys())
     if missing:
         raise BadInput(

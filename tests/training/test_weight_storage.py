@@ -1,3 +1,5 @@
+"""Weights that are kept in fewer bits: half as many, or a quarter."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,10 +11,12 @@ from optimised_graph import optimised_nodes
 
 from zooassist_plugin.errors import BadInput
 from zooassist_training.encoders import PRESETS
+from zooassist_training.half_storage import round_to_halves
 from zooassist_training.int8_storage import round_to_int8
 from zooassist_training.networks import NetworkSpec, VotesNetwork
 from zooassist_training.onnx_export import check_parity, export_onnx
 from zooassist_training.restore import stored_weights
+from zooassist_training.weight_storage import round_weights
 
 
 def network(preset: str = "tiny") -> VotesNetwork:
@@ -20,27 +24,46 @@ def network(preset: str = "tiny") -> VotesNetwork:
     return VotesNetwork(NetworkSpec(PRESETS[preset], size=32, answers=5, samples=4)).eval()
 
 
-def test_quarters_the_file_and_computes_the_same(tmp_path):
-    pictures = np.random.default_rng(1).integers(0, 255, (20, 32, 32, 3), dtype=np.uint8)
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 255, (20, 32, 32, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("store", "share"), [("float16", 0.52), ("int8", 0.28)])
+def test_the_file_is_smaller_and_computes_the_same(store, share, pictures, tmp_path):
     rounded, whole = network("small"), export_onnx(network("small"))
-    round_to_int8(rounded)
-    small = export_onnx(rounded, "int8")
-    assert len(small) < 0.28 * len(whole)
+    round_weights(rounded, store)
+    small = export_onnx(rounded, store)
+    assert len(small) < share * len(whole)
     assert check_parity(rounded, small, pictures) < 1e-4
-    # Casts and products are gone when onnxruntime has loaded the graph.
+    # Casts and products are gone when onnxruntime has loaded the graph: it runs what it always ran.
     assert optimised_nodes(small, tmp_path) == optimised_nodes(whole, tmp_path)
 
 
-def test_weights_keep_their_names_and_are_read_back():
+@pytest.mark.parametrize(
+    ("store", "kept_as"), [("float16", TensorProto.FLOAT16), ("int8", TensorProto.INT8)]
+)
+def test_weights_keep_their_names_and_are_read_back(store, kept_as):
     rounded = network()
-    round_to_int8(rounded)
-    model = onnx.load_model_from_string(export_onnx(rounded, "int8"))
-    small = {t.name for t in model.graph.initializer if t.data_type == TensorProto.INT8}
+    round_weights(rounded, store)
+    model = onnx.load_model_from_string(export_onnx(rounded, store))
+    small = {t.name for t in model.graph.initializer if t.data_type == kept_as}
     assert "encoder.layer1.0.conv1.weight" in small
+    assert "head.linear.weight" in small
     weights = stored_weights(model)
     for name, weight in rounded.state_dict().items():
         if not name.endswith("num_batches_tracked"):
             assert torch.equal(weights[name], weight), name
+
+
+def test_weights_that_16_bits_cannot_hold():
+    wild = network()
+    with torch.no_grad():
+        wild.head.linear.weight[0, 0] = 1e6
+    with pytest.raises(BadInput, match=r"head\.linear\.weight holds 1e\+06"):
+        round_to_halves(wild)
+    with pytest.raises(BadInput, match="not rounded"):
+        export_onnx(network(), "float16")
 
 
 @pytest.mark.parametrize("seed", range(5))
