@@ -269,7 +269,10 @@ def test_the_doors_train_and_report(mask_set, volumes, tmp_path):
     result = CliRunner().invoke(train, ["mask", *masks], catch_exceptions=False)
     assert result.exit_code == 0
     assert "masks: 8, epochs: 2, ONNX parity" in result.output
-    of_it = ["--member", str(tmp_path / "masks")] * 2
+    # Without --gap: that its members know seams is theirs to say.
+    apart = [str(mask_set), "--out", str(tmp_path / "apart"), "--gap", "1", *size, *short]
+    assert CliRunner().invoke(train, ["mask", *apart], catch_exceptions=False).exit_code == 0
+    of_it = ["--member", str(tmp_path / "apart")] * 2
     together = [str(mask_set), "--out", str(tmp_path / "two"), "--size", "32", *of_it, *short]
     result = CliRunner().invoke(train, ["mask", *together], catch_exceptions=False)
     assert result.exit_code == 0

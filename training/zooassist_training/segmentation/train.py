@@ -174,8 +174,9 @@ def _committee(recipe: MaskRecipe, classes: Sequence[MaskClass]) -> Segmentation
                 f"{recipe.scale:g}, got {', '.join(of_it)} at {card.preprocessing.scale:g}; give "
                 "the members' own --scale, or other members"
             )
-    seam = recipe.seam if recipe.gap else 0.0
     members = [restore_segmentation(each) for each in recipe.members]
+    # Whether there is one was settled when the members were trained.
+    seam = recipe.seam if members[0].spec.seam else 0.0
     return committee_of(members, seam=seam, discriminator=recipe.discriminator)
 
 
